@@ -1,0 +1,184 @@
+// Plan nodes: what a view computes, as plain data. sql/bind writes them, stream/build reads them, explain prints them.
+//
+// Units:   times and intervals are microseconds; columns are positions in the input node's output.
+// Owns:    a node owns its inputs; nodes are immutable once a plan is bound.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/type.h"
+#include "expr/expression.h"
+
+namespace laminar::plan {
+
+struct OutputColumn {
+  std::string name;
+  data::Type type;
+  // Set where the column is event time: column = stream time + offset, and the node's watermark + offset bounds it.
+  std::optional<int64_t> time_offset_us;
+};
+
+enum class NodeKind : uint8_t {
+  kScan, kFilter, kProject, kUnionAll, kWindowAssign, kAggregate, kTopN, kDistinctOn, kValues,
+};
+
+struct Node {
+  explicit Node(NodeKind kind) : kind(kind) {}
+  virtual ~Node() = default;
+
+  NodeKind kind;
+  std::vector<std::unique_ptr<Node>> inputs;
+  std::vector<OutputColumn> columns;
+  // Proven by the planner:
+  bool append_only = false;       // every change has weight +1
+  std::vector<uint32_t> key;      // columns that identify a row, empty when none is known
+  std::string state_bound;        // for EXPLAIN: what bounds this node's state; empty when it keeps none
+  int64_t offset = -1;            // in the script
+
+  std::vector<data::Type> types() const {
+    std::vector<data::Type> result;
+    for (const OutputColumn& column : columns) result.push_back(column.type);
+    return result;
+  }
+};
+using NodePtr = std::unique_ptr<Node>;
+
+// Reads a source, table, stream or view. Output column i is column source_columns[i] of the object.
+struct ScanNode : Node {
+  ScanNode() : Node(NodeKind::kScan) {}
+  std::string object;  // its name in our catalog
+  std::vector<uint32_t> source_columns;
+};
+
+struct FilterNode : Node {
+  FilterNode() : Node(NodeKind::kFilter) {}
+  expr::ExprPtr predicate;
+};
+
+struct ProjectNode : Node {
+  ProjectNode() : Node(NodeKind::kProject) {}
+  std::vector<expr::ExprPtr> expressions;
+};
+
+// UNION ALL of inputs with equal types.
+struct UnionAllNode : Node {
+  UnionAllNode() : Node(NodeKind::kUnionAll) {}
+};
+
+// Constant rows, inserted at the first tick.
+struct ValuesNode : Node {
+  ValuesNode() : Node(NodeKind::kValues) {}
+  std::vector<std::vector<data::Value>> rows;
+};
+
+enum class WindowKind : uint8_t { kTumble, kHop, kSession, kCumulate };
+struct WindowSpec {
+  WindowKind kind = WindowKind::kTumble;
+  uint32_t time_column = 0;      // TIMESTAMP (us) column of the input with time_offset_us set
+  int64_t size_us = 0;           // tumble, hop, cumulate
+  int64_t slide_us = 0;          // hop's slide, cumulate's step; equals size_us for tumble
+  int64_t gap_us = 0;            // session
+  int64_t offset_us = 0;
+};
+
+// When windows speak; see design.md section 3.
+enum class EmitPolicy : uint8_t { kOnUpdate, kAfterWatermark, kOnWindowClose };
+
+// Multiplies rows by the windows that hold them, columns window_start and window_end appended (tumble, hop, cumulate
+// used without an aggregate above).
+struct WindowAssignNode : Node {
+  WindowAssignNode() : Node(NodeKind::kWindowAssign) {}
+  WindowSpec window;
+  int64_t lateness_us = 0;
+};
+
+enum class AggregateKind : uint8_t {
+  kCountStar, kCount, kSum, kAvg, kMin, kMax, kFirst, kLast, kArgMin, kArgMax,
+  kStddevSamp, kStddevPop, kVarSamp, kVarPop, kBoolAnd, kBoolOr,
+  kQuantileCont, kQuantileDisc, kMedian, kStringAgg, kList, kApproxCountDistinct, kForeign,
+};
+
+struct SortKey {
+  uint32_t column = 0;
+  bool descending = false;
+  bool nulls_first = false;
+};
+
+struct AggregateCall {
+  AggregateKind kind = AggregateKind::kCountStar;
+  std::vector<uint32_t> args;       // input columns; for first/last with no ORDER BY: the value
+  bool distinct = false;
+  std::optional<uint32_t> filter;   // BOOLEAN input column
+  std::vector<SortKey> order_by;    // for first, last, string_agg, list
+  std::vector<data::Value> params;  // quantile fractions, string_agg separator
+  data::Type type;
+  std::shared_ptr<const expr::ForeignAggregate> foreign;  // kForeign, and where DuckDB's update serves append-only input
+  bool ignore_nulls = false;        // first/last skip NULL values: any_value and IGNORE NULLS
+  std::string text;                 // "sum(price)"
+  int64_t offset = -1;
+};
+
+// GROUP BY, with or without a window. Output: one column per group output, then one per aggregate.
+// With no keys, no window and no aggregate below, one global group that always has a row (SQL's scalar aggregate).
+struct AggregateNode : Node {
+  AggregateNode() : Node(NodeKind::kAggregate) {}
+  struct GroupOutput {
+    enum class Kind : uint8_t { kKey, kWindowStart, kWindowEnd } kind = Kind::kKey;
+    uint32_t column = 0;  // kKey: input column
+  };
+  std::vector<GroupOutput> groups;
+  std::vector<AggregateCall> aggregates;
+  std::optional<WindowSpec> window;
+  EmitPolicy emit = EmitPolicy::kOnUpdate;
+  int64_t lateness_us = 0;
+  // Plain groups whose keys hold event time: a group whose time column lies below the watermark is final. Set to the
+  // group output position; state of final groups is released where nobody needs it.
+  std::optional<uint32_t> time_group;
+};
+
+// Rows ranked per partition: ORDER BY .. LIMIT (no partition), QUALIFY row_number/rank/dense_rank <= n.
+// Output: the input's columns, then the rank (BIGINT) where output_rank.
+struct TopNNode : Node {
+  TopNNode() : Node(NodeKind::kTopN) {}
+  enum class Rank : uint8_t { kRowNumber, kRank, kDenseRank } rank = Rank::kRowNumber;
+  std::vector<uint32_t> partition;
+  std::vector<SortKey> order_by;  // ties by the total order of the input
+  uint64_t limit = 0;
+  uint64_t offset_rows = 0;
+  bool output_rank = false;
+  // A partition column that is event time: partitions below the watermark are complete. With kOnWindowClose their rows
+  // come out once, then.
+  std::optional<uint32_t> time_partition;
+  EmitPolicy emit = EmitPolicy::kOnUpdate;
+};
+
+// SELECT DISTINCT ON (keys) ... ORDER BY: translated to TopN with limit 1. SELECT DISTINCT: Aggregate without calls.
+
+// EMIT as the user said it, for EXPLAIN, sinks and subscribers.
+enum class EmitMode : uint8_t { kOnUpdate, kOnWindowClose, kAfterWatermark, kEvery, kChanges, kFinal };
+
+// A bound view: the root of its plan and what its clauses say.
+struct ViewPlan {
+  std::string name;
+  bool is_stream = false;
+  NodePtr root;                      // columns are the view's columns
+  EmitMode emit = EmitMode::kOnUpdate;
+  int64_t every_us = 0;
+  int64_t lateness_us = 0;
+  uint64_t retain_history_bytes = 0;
+  std::vector<std::string> inputs;   // objects read, without repeats, in order of first use
+  std::string late_data_to;          // sink name or empty
+};
+
+const char* to_text(WindowKind kind);
+const char* to_text(EmitMode mode);
+const char* to_text(AggregateKind kind);
+
+// The text of EXPLAIN: one line a node, indented, keys, windows, append-only or changelog, state bounds, fallbacks.
+std::string explain(const ViewPlan& plan);
+
+}  // namespace laminar::plan

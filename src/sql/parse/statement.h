@@ -1,0 +1,134 @@
+// What our own statements say, as plain data: the parser writes it, bind and the catalog read it.
+//
+// Units:   offsets are bytes from the start of the user's whole script; durations are microseconds.
+// Owns:    strings are copies; nothing here points into the script.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace laminar::sql {
+
+// One `key = value` of a WITH (...) list, unchecked: option tables check it where its meaning is known.
+struct OptionText {
+  std::string key;    // lower case, dots kept
+  std::string value;  // unquoted; an INTERVAL literal as its text
+  enum class Kind { kString, kNumber, kBoolean, kWord, kInterval } kind = Kind::kString;
+  int64_t interval_us = 0;  // for kInterval
+  int64_t key_offset = -1;
+  int64_t value_offset = -1;
+};
+using OptionList = std::vector<OptionText>;
+
+// A name, perhaps qualified by catalog and schema.
+struct ObjectName {
+  std::string catalog, schema, name;
+  int64_t offset = -1;
+};
+
+struct SourceColumn {
+  std::string name;
+  std::string type_text;  // as the user wrote it; DuckDB's type parser reads it
+  bool not_null = false;
+  bool is_processing_time = false;  // `p TIMESTAMP AS PROCTIME()`
+  int64_t offset = -1;
+  int64_t type_offset = -1;
+};
+
+struct WatermarkClause {
+  std::string column;
+  int64_t delay_us = 0;  // WATERMARK FOR ts AS ts - INTERVAL delay
+  int64_t offset = -1;
+};
+
+struct CreateSource {
+  ObjectName name;
+  bool or_replace = false, if_not_exists = false;
+  std::vector<SourceColumn> columns;
+  std::vector<std::string> primary_key;
+  std::optional<WatermarkClause> watermark;
+  OptionList options;
+};
+
+enum class EmitMode { kOnUpdate, kOnWindowClose, kAfterWatermark, kEvery, kChanges, kFinal };
+struct EmitClause {
+  EmitMode mode = EmitMode::kOnUpdate;
+  int64_t every_us = 0;  // kEvery
+  int64_t offset = -1;
+};
+
+// CREATE MATERIALIZED VIEW and CREATE STREAM.
+struct CreateView {
+  ObjectName name;
+  bool is_stream = false;
+  bool or_replace = false, if_not_exists = false;
+  // The query alone, every byte outside it and every carved-out clause blanked with spaces, so offsets are the script's.
+  std::string query_text;
+  int64_t query_begin = 0, query_end = 0;
+  std::optional<EmitClause> emit;
+  std::optional<int64_t> lateness_us;
+  int64_t lateness_offset = -1;
+  std::optional<ObjectName> late_data_to;
+  OptionList options;
+  std::string statement_text;  // the whole CREATE as the user wrote it, for SHOW CREATE and restarts
+};
+
+struct CreateSink {
+  ObjectName name;
+  bool or_replace = false, if_not_exists = false;
+  ObjectName from;              // FROM view
+  std::string query_text;       // FROM (SELECT ...), blanked like CreateView::query_text; empty with `from`
+  OptionList options;
+  std::string statement_text;
+};
+
+enum class ObjectKind { kSource, kTable, kView, kStream, kSink };
+struct DropObjects {
+  ObjectKind kind = ObjectKind::kView;
+  std::vector<ObjectName> names;
+  bool if_exists = false, cascade = false;
+};
+
+// SHOW SOURCES | STREAMS | MATERIALIZED VIEWS | SINKS | WATERMARKS | DEPENDENCIES [FOR v] | CREATE v | FUNCTIONS ...
+struct ShowStatement {
+  std::string what;  // upper case, words joined by one blank
+  std::optional<ObjectName> object;
+};
+
+// EXPLAIN [ANALYZE] <view name> | CREATE MATERIALIZED VIEW ... | CREATE STREAM ...
+// EXPLAIN of anything else stays DuckDB's.
+struct ExplainStatement {
+  bool analyze = false;
+  std::optional<ObjectName> object;
+  std::shared_ptr<CreateView> create;
+};
+
+struct SubscribeStatement {
+  ObjectName view;
+  bool with_snapshot = false;
+  std::optional<uint64_t> as_of_tick;
+  std::string where_text;  // blanked to script offsets; empty when absent
+};
+
+struct DrainStatement {};
+struct CheckpointStatement {};
+
+// SET name = value for the engine's own settings; any other SET stays DuckDB's.
+struct SetStatement {
+  OptionText option;
+};
+
+using StatementBody = std::variant<CreateSource, CreateView, CreateSink, DropObjects, ShowStatement, ExplainStatement,
+                                   SubscribeStatement, DrainStatement, CheckpointStatement, SetStatement>;
+
+struct Statement {
+  StatementBody body;
+  int64_t begin = 0, end = 0;  // in the script
+};
+
+}  // namespace laminar::sql

@@ -1,0 +1,42 @@
+#include "stream/operators/operator.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace laminar::stream {
+
+void Operator::add_output(Operator* to, uint32_t port) {
+  CHECK(port < to->port_watermarks_.size());
+  outputs_.push_back({to, port});
+  to->port_watermarks_[port] = output_watermark_;
+  outputs_changed();
+}
+
+void Operator::remove_output(Operator* to) {
+  std::erase_if(outputs_, [to](const Output& output) { return output.to == to; });
+  outputs_changed();
+}
+
+int64_t Operator::input_watermark() const { return *std::min_element(port_watermarks_.begin(), port_watermarks_.end()); }
+
+void Operator::emit(const data::Batch& batch) {
+  if (batch.rows == 0) return;
+  if (batch.weights) {
+    for (uint32_t i = 0; i < batch.rows; ++i) {
+      if (batch.weights[i] > 0) counters.emitted += static_cast<uint64_t>(batch.weights[i]);
+      else counters.retracted += static_cast<uint64_t>(-batch.weights[i]);
+    }
+  } else {
+    counters.emitted += batch.rows;
+  }
+  for (const Output& output : outputs_) output.to->push(output.port, batch);
+}
+
+void Operator::set_output_watermark(int64_t watermark) {
+  if (watermark <= output_watermark_) return;
+  output_watermark_ = watermark;
+  for (const Output& output : outputs_) output.to->port_watermarks_[output.port] = watermark;
+}
+
+}  // namespace laminar::stream

@@ -1,0 +1,99 @@
+// An operator of a running view: takes changes during a tick, gives changes, follows watermarks.
+//
+// A tick, for every operator in topological order: push() any number of times per port, then finish() once, when all
+// inputs have finished. finish() may emit, must set the output watermark, and calls nothing else of other operators.
+//
+// Threads: all calls on the core that owns the operator.
+// Memory:  a pushed batch lives until push() returns. After warm-up no call allocates (law 6).
+// Time:    watermarks and TickInfo only; no operator reads a clock.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/batch.h"
+#include "data/type.h"
+#include "stream/operators/rejects.h"
+
+namespace laminar::stream {
+
+struct TickInfo {
+  uint64_t tick = 0;
+  int64_t now_us = 0;  // the clock argument
+};
+
+// Rows by what became of them (law 13). rows_in = rows_out_of_filter... is checked per view from these.
+struct OperatorCounters {
+  uint64_t rows_in = 0;
+  uint64_t rows_out = 0;      // rows passed or applied
+  uint64_t filtered = 0;      // predicate not true
+  uint64_t late = 0;          // beyond the lateness, in every window that would have held the row
+  uint64_t null_time = 0;     // event time is NULL where a window needs it
+  uint64_t errors = 0;        // evaluation failed
+  uint64_t emitted = 0;       // positive changes out
+  uint64_t retracted = 0;     // negative changes out
+};
+
+using BatchVisitor = std::function<void(const data::Batch&)>;
+
+class Operator {
+ public:
+  explicit Operator(std::vector<data::Type> types) : types_(std::move(types)) {}
+  virtual ~Operator() = default;
+  Operator(const Operator&) = delete;
+  Operator& operator=(const Operator&) = delete;
+
+  virtual void push(uint32_t port, const data::Batch& batch) = 0;
+  // Default for stateless operators: pass the watermark on.
+  virtual void finish(const TickInfo&) { set_output_watermark(input_watermark()); }
+
+  // Content: whether this operator holds its whole output, and a walk over it as batches with weights. The batches are
+  // the output at the end of the last tick.
+  virtual bool holds_content() const { return false; }
+  virtual void scan_content(const BatchVisitor&) {}
+  virtual uint64_t state_bytes() const { return 0; }
+  virtual uint64_t state_rows() const { return 0; }
+
+  const std::vector<data::Type>& types() const { return types_; }
+
+  // Wiring, between ticks only.
+  void add_output(Operator* to, uint32_t port);
+  void remove_output(Operator* to);
+  bool has_outputs() const { return !outputs_.empty(); }
+  // Operators that hold content form changes only while somebody wants them: outputs set this through add_output().
+  virtual void outputs_changed() {}
+  void set_rejects(RejectedRows* rejects) { rejects_ = rejects; }
+
+  // The least watermark over the ports (kWatermarkNone while a port has none).
+  int64_t input_watermark() const;
+  int64_t output_watermark() const { return output_watermark_; }
+
+  OperatorCounters counters;
+  std::string label;  // for EXPLAIN ANALYZE and metrics: "aggregate window=tumble"
+  uint64_t busy_ns = 0;
+
+ protected:
+  void emit(const data::Batch& batch);
+  // Never goes back: a lower value is ignored.
+  void set_output_watermark(int64_t watermark);
+  RejectedRows* rejects() { return rejects_; }
+  // Declares how many inputs there are; call in the constructor. Default one.
+  void set_ports(uint32_t ports) { port_watermarks_.assign(ports, data::kWatermarkNone); }
+  int64_t port_watermark(uint32_t port) const { return port_watermarks_[port]; }
+
+ private:
+  struct Output {
+    Operator* to;
+    uint32_t port;
+  };
+  std::vector<data::Type> types_;
+  std::vector<Output> outputs_;
+  std::vector<int64_t> port_watermarks_ = {data::kWatermarkNone};
+  int64_t output_watermark_ = data::kWatermarkNone;
+  RejectedRows* rejects_ = nullptr;
+};
+
+}  // namespace laminar::stream
