@@ -5,8 +5,12 @@ add_library(laminar_flags INTERFACE)
 target_compile_options(laminar_flags INTERFACE
   -Wall -Wextra -Wno-unused-parameter
   -fvisibility=hidden -fvisibility-inlines-hidden
-  -fno-omit-frame-pointer
-  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+  -fno-omit-frame-pointer)
+# CHECK messages and debug lines name src/..., whoever's folder this is; ccache hands the compiler relative paths.
+file(RELATIVE_PATH LAMINAR_SOURCE_FROM_BINARY ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+target_compile_options(laminar_flags INTERFACE
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
+  -ffile-prefix-map=${LAMINAR_SOURCE_FROM_BINARY}=)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
   target_compile_options(laminar_flags INTERFACE -march=x86-64-v3)
 endif()

@@ -38,8 +38,10 @@ endfunction()
 function(_laminar_layer_settings target)
   target_link_libraries(${target} PRIVATE laminar_flags)
   target_include_directories(${target} PRIVATE ${LAYER_INCLUDE_DIR})
-  # Errors, CHECK messages and debug lines name src/..., not the link.
-  target_compile_options(${target} PRIVATE -ffile-prefix-map=${LAYER_INCLUDE_DIR}/=src/)
+  # CHECK messages and debug lines name src/..., not the link.
+  file(RELATIVE_PATH relative ${CMAKE_BINARY_DIR} ${LAYER_INCLUDE_DIR})
+  target_compile_options(${target} PRIVATE
+    -ffile-prefix-map=${LAYER_INCLUDE_DIR}/=src/ -ffile-prefix-map=${relative}/=src/)
   if(LAYER_PUBLIC_API)
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/include)
   endif()
