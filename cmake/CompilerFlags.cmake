@@ -21,8 +21,8 @@ if(LAMINAR_SANITIZE)
   target_compile_options(laminar_flags INTERFACE -fsanitize=${LAMINAR_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(laminar_flags INTERFACE -fsanitize=${LAMINAR_SANITIZE})
   if(LAMINAR_SANITIZE MATCHES "undefined")
-    # Both need the type information of DuckDB's classes, which its library does not export.
-    target_compile_options(laminar_flags INTERFACE -fno-sanitize=vptr,function)
+    # Needs the type information of DuckDB's classes, which its library does not export.
+    target_compile_options(laminar_flags INTERFACE -fno-sanitize=vptr)
   endif()
   target_compile_definitions(laminar_flags INTERFACE LAMINAR_SANITIZE="${LAMINAR_SANITIZE}")
 endif()
