@@ -10,11 +10,12 @@ else()
 endif()
 set(_duckdb_cached "${_duckdb_cache}/duckdb-${DuckDB_FIND_VERSION}")
 
-# DuckDB_ROOT, as variable or in the environment, is searched first by find_* itself.
+# Not the system's folders: a DuckDB there has no internal headers, or those of another version.
+set(_duckdb_roots ${DuckDB_ROOT} $ENV{DuckDB_ROOT} "${_duckdb_cached}")
 find_path(DuckDB_INCLUDE_DIR duckdb/planner/planner.hpp
-  PATHS "${_duckdb_cached}" PATH_SUFFIXES include src/include NO_DEFAULT_PATH)
+  PATHS ${_duckdb_roots} PATH_SUFFIXES include src/include NO_DEFAULT_PATH)
 find_library(DuckDB_LIBRARY duckdb
-  PATHS "${_duckdb_cached}" PATH_SUFFIXES lib "" NO_DEFAULT_PATH)
+  PATHS ${_duckdb_roots} PATH_SUFFIXES lib "" NO_DEFAULT_PATH)
 mark_as_advanced(DuckDB_INCLUDE_DIR DuckDB_LIBRARY)
 
 include(FindPackageHandleStandardArgs)
