@@ -1,0 +1,4 @@
+// Status, Result<T> and the error codes of the public interface.
+#pragma once
+
+#include "base/status.h"

@@ -1,0 +1,260 @@
+#include "engine/table_store.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_set>
+
+#include "base/check.h"
+
+namespace laminar::engine {
+
+using data::Batch;
+using data::BatchBuffer;
+using data::Column;
+using data::kBatchRowsMax;
+using data::Physical;
+using data::StringRef;
+
+namespace {
+
+std::vector<data::Type> types_of(const data::Schema& schema) {
+  std::vector<data::Type> types;
+  for (const data::Field& field : schema) types.push_back(field.type);
+  return types;
+}
+
+// Copies one row into a slot of `to`, strings into its arena.
+void copy_row(const Batch& from, uint32_t row, BatchBuffer& to, uint32_t slot) {
+  for (uint32_t c = 0; c < to.column_count(); ++c) {
+    const Column& source = from.columns[c];
+    Column& target = to.column(c);
+    const bool null = source.is_null(row);
+    null ? data::set_null(target.validity, slot) : data::set_valid(target.validity, slot);
+    if (target.physical == Physical::kString) {
+      target.values<StringRef>()[slot] = null ? StringRef() : to.strings().copy(source.values<StringRef>()[row]);
+    } else {
+      const uint32_t size = data::physical_size(target.physical);
+      std::memcpy(static_cast<char*>(target.data) + size_t{slot} * size,
+                  static_cast<const char*>(source.data) + size_t{row} * size, size);
+    }
+  }
+}
+
+uint64_t long_string_bytes(const Batch& batch, uint32_t row) {
+  uint64_t bytes = 0;
+  for (const Column& column : batch.columns) {
+    if (column.physical != Physical::kString || column.is_null(row)) continue;
+    const StringRef& value = column.values<StringRef>()[row];
+    if (!value.is_inline()) bytes += value.size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void ChangeList::add(const Batch& from, uint32_t row, int64_t weight) {
+  if (batches_.empty() || batches_.back()->full()) batches_.push_back(std::make_unique<BatchBuffer>(types_));
+  batches_.back()->append_row(from, row, weight);
+}
+
+TableStore::TableStore(data::Schema schema, std::vector<uint32_t> primary_key)
+    : Operator(types_of(schema)), schema_(std::move(schema)), primary_key_(std::move(primary_key)) {
+  label = "table";
+}
+
+void TableStore::push(uint32_t, const Batch& batch) {
+  counters.rows_in += batch.rows;
+  counters.rows_out += batch.rows;
+  emit(batch);
+}
+
+std::string TableStore::key_of(const Batch& batch, uint32_t row) const {
+  std::string key;
+  for (uint32_t c : primary_key_) {
+    const Column& column = batch.columns[c];
+    if (column.physical == Physical::kString) {
+      const StringRef& value = column.values<StringRef>()[row];
+      const uint32_t size = value.size();
+      key.append(reinterpret_cast<const char*>(&size), 4).append(value.view());
+      continue;
+    }
+    char bytes[16];
+    const uint32_t size = data::physical_size(column.physical);
+    std::memcpy(bytes, static_cast<const char*>(column.data) + size_t{row} * size, size);
+    if (column.physical == Physical::kF64) {  // -0.0 is 0.0 and every NaN is one NaN
+      double value = column.values<double>()[row];
+      value = std::isnan(value) ? std::nan("") : value == 0 ? 0.0 : value;
+      std::memcpy(bytes, &value, 8);
+    } else if (column.physical == Physical::kF32) {
+      float value = column.values<float>()[row];
+      value = std::isnan(value) ? std::nanf("") : value == 0 ? 0.0f : value;
+      std::memcpy(bytes, &value, 4);
+    }
+    key.append(bytes, size);
+  }
+  return key;
+}
+
+Status TableStore::check_not_null(const Batch& batch, uint32_t row) const {
+  for (size_t c = 0; c < schema_.size(); ++c) {
+    const bool key = std::find(primary_key_.begin(), primary_key_.end(), c) != primary_key_.end();
+    if ((schema_[c].not_null || key) && batch.columns[c].is_null(row)) {
+      return Status(ErrorCode::kConstraintViolated, "NOT NULL constraint violated: " + label + "." + schema_[c].name);
+    }
+  }
+  return {};
+}
+
+Error TableStore::duplicate_key(const Batch& batch, uint32_t row) const {
+  std::string columns;
+  for (uint32_t c : primary_key_) columns += (columns.empty() ? "" : ", ") + schema_[c].name;
+  return Error{ErrorCode::kConstraintViolated,
+               "duplicate key in " + label + " (" + columns + "), row " + std::to_string(row + 1) +
+                   " of the statement; use INSERT OR REPLACE or ON CONFLICT to change existing rows"};
+}
+
+Result<uint64_t> TableStore::insert(std::span<const Batch> rows, OnConflict on_conflict, ChangeList& changes) {
+  std::unordered_set<std::string> seen;
+  uint32_t row_number = 0;
+  for (const Batch& batch : rows) {
+    for (uint32_t i = 0; i < batch.rows; ++i, ++row_number) {
+      RETURN_IF_ERROR(check_not_null(batch, i));
+      if (primary_key_.empty() || on_conflict != OnConflict::kError) continue;
+      std::string key = key_of(batch, i);
+      if (index_.contains(key) || !seen.insert(std::move(key)).second) return duplicate_key(batch, row_number);
+    }
+  }
+  uint64_t affected = 0;
+  for (const Batch& batch : rows) {
+    for (uint32_t i = 0; i < batch.rows; ++i) {
+      if (!primary_key_.empty()) {
+        auto found = index_.find(key_of(batch, i));
+        if (found != index_.end()) {
+          if (on_conflict == OnConflict::kIgnore) continue;
+          remove(found->second, changes);
+        }
+      }
+      place(batch, i);
+      changes.add(batch, i, 1);
+      ++affected;
+    }
+  }
+  return affected;
+}
+
+Result<uint64_t> TableStore::update(std::span<const uint64_t> row_ids, std::span<const Batch> new_rows, ChangeList& changes) {
+  // Keys may swap among the updated rows: judge the statement's result as a whole.
+  std::unordered_set<std::string> freed, taken;
+  size_t next = 0;
+  for (uint64_t id : row_ids) {
+    Chunk& chunk = chunks_[id / kBatchRowsMax];
+    CHECK(chunk.live[id % kBatchRowsMax]);
+    if (!primary_key_.empty()) freed.insert(key_of(chunk_view(chunk), static_cast<uint32_t>(id % kBatchRowsMax)));
+  }
+  for (const Batch& batch : new_rows) {
+    for (uint32_t i = 0; i < batch.rows; ++i, ++next) {
+      RETURN_IF_ERROR(check_not_null(batch, i));
+      if (primary_key_.empty()) continue;
+      std::string key = key_of(batch, i);
+      if ((index_.contains(key) && !freed.contains(key)) || !taken.insert(key).second) {
+        return duplicate_key(batch, static_cast<uint32_t>(next));
+      }
+    }
+  }
+  CHECK(next == row_ids.size());
+  for (uint64_t id : row_ids) remove(id, changes);
+  for (const Batch& batch : new_rows) {
+    for (uint32_t i = 0; i < batch.rows; ++i) {
+      place(batch, i);
+      changes.add(batch, i, 1);
+    }
+  }
+  return row_ids.size();
+}
+
+Result<uint64_t> TableStore::erase(std::span<const uint64_t> row_ids, ChangeList& changes) {
+  for (uint64_t id : row_ids) remove(id, changes);
+  return row_ids.size();
+}
+
+uint64_t TableStore::place(const Batch& batch, uint32_t row) {
+  if (free_.empty()) {
+    Chunk chunk{std::make_unique<BatchBuffer>(types()), std::vector<uint8_t>(kBatchRowsMax), 0};
+    chunk.rows->rows = kBatchRowsMax;
+    for (uint32_t c = 0; c < chunk.rows->column_count(); ++c) {
+      Column& column = chunk.rows->column(c);
+      std::memset(column.data, 0, size_t{kBatchRowsMax} * data::physical_size(column.physical));
+    }
+    const uint64_t base = chunks_.size() * uint64_t{kBatchRowsMax};
+    chunks_.push_back(std::move(chunk));
+    for (uint32_t i = kBatchRowsMax; i-- > 0;) free_.push_back(base + i);
+  }
+  const uint64_t id = free_.back();
+  free_.pop_back();
+  Chunk& chunk = chunks_[id / kBatchRowsMax];
+  copy_row(batch, row, *chunk.rows, static_cast<uint32_t>(id % kBatchRowsMax));
+  chunk.live[id % kBatchRowsMax] = 1;
+  if (!primary_key_.empty()) index_[key_of(batch, row)] = id;
+  ++live_rows_;
+  return id;
+}
+
+void TableStore::remove(uint64_t row_id, ChangeList& changes) {
+  Chunk& chunk = chunks_[row_id / kBatchRowsMax];
+  const uint32_t slot = static_cast<uint32_t>(row_id % kBatchRowsMax);
+  CHECK(chunk.live[slot]);
+  const Batch view = chunk_view(chunk);
+  changes.add(view, slot, -1);
+  if (!primary_key_.empty()) index_.erase(key_of(view, slot));
+  chunk.dead_string_bytes += long_string_bytes(view, slot);
+  chunk.live[slot] = 0;
+  free_.push_back(row_id);
+  --live_rows_;
+  if (chunk.dead_string_bytes > data::StringArena::kBlockBytes &&
+      chunk.dead_string_bytes * 2 > chunk.rows->strings().used_bytes()) {
+    compact(chunk);
+  }
+}
+
+// A view over all slots, dead ones included.
+Batch TableStore::chunk_view(Chunk& chunk) const { return chunk.rows->view(); }
+
+void TableStore::compact(Chunk& chunk) {
+  auto fresh = std::make_unique<BatchBuffer>(types());
+  fresh->rows = kBatchRowsMax;
+  for (uint32_t c = 0; c < fresh->column_count(); ++c) {
+    std::memset(fresh->column(c).data, 0, size_t{kBatchRowsMax} * data::physical_size(fresh->column(c).physical));
+  }
+  const Batch view = chunk.rows->view();
+  for (uint32_t slot = 0; slot < kBatchRowsMax; ++slot) {
+    if (chunk.live[slot]) copy_row(view, slot, *fresh, slot);
+  }
+  chunk.rows = std::move(fresh);
+  chunk.dead_string_bytes = 0;
+}
+
+void TableStore::scan_content(const stream::BatchVisitor& visit) {
+  BatchBuffer live(types());
+  for (size_t i = 0; i < chunks_.size(); ++i) {
+    Chunk& chunk = chunks_[i];
+    const Batch view = chunk.rows->view();
+    live.clear();
+    for (uint32_t slot = 0; slot < kBatchRowsMax; ++slot) {
+      if (!chunk.live[slot]) continue;
+      live.append_row(view, slot, 1);
+      live.sequence()[live.rows - 1] = i * uint64_t{kBatchRowsMax} + slot;
+    }
+    live.has_sequence = true;
+    if (live.rows > 0) visit(live.view());
+  }
+}
+
+uint64_t TableStore::state_bytes() const {
+  uint64_t row_bytes = 0;
+  for (const data::Field& field : schema_) row_bytes += data::physical_size(field.type.physical());
+  uint64_t bytes = chunks_.size() * kBatchRowsMax * row_bytes;
+  for (const Chunk& chunk : chunks_) bytes += chunk.rows->strings().held_bytes();
+  return bytes;
+}
+
+}  // namespace laminar::engine
