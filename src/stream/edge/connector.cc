@@ -1,0 +1,17 @@
+#include "stream/edge/connector.h"
+
+namespace laminar::stream {
+
+Result<std::unique_ptr<SourceDefinition>> Connector::make_source(const std::string& name, const data::Schema&,
+                                                                 const OptionValues&) const {
+  return Status(ErrorCode::kWrongObjectKind,
+                "connector " + std::string(this->name()) + " is for sinks only: " + name + "; use it in CREATE SINK");
+}
+
+Result<std::unique_ptr<SinkDefinition>> Connector::make_sink(const std::string& name, const data::Schema&, bool,
+                                                             const OptionValues&) const {
+  return Status(ErrorCode::kWrongObjectKind,
+                "connector " + std::string(this->name()) + " is for sources only: " + name + "; use it in CREATE SOURCE");
+}
+
+}  // namespace laminar::stream
