@@ -9,13 +9,28 @@ namespace laminar::stream {
 void Operator::add_output(Operator* to, uint32_t port) {
   CHECK(port < to->port_watermarks_.size());
   outputs_.push_back({to, port});
+  to->inputs_.push_back(this);
   to->port_watermarks_[port] = output_watermark_;
   outputs_changed();
+  notify_inputs();
 }
 
 void Operator::remove_output(Operator* to) {
   std::erase_if(outputs_, [to](const Output& output) { return output.to == to; });
+  std::erase(to->inputs_, this);
   outputs_changed();
+  notify_inputs();
+}
+
+bool Operator::has_outputs() const {
+  return std::any_of(outputs_.begin(), outputs_.end(), [](const Output& output) { return output.to->wants_input(); });
+}
+
+void Operator::notify_inputs() {
+  for (Operator* input : inputs_) {
+    input->outputs_changed();
+    input->notify_inputs();
+  }
 }
 
 int64_t Operator::input_watermark() const { return *std::min_element(port_watermarks_.begin(), port_watermarks_.end()); }
@@ -30,7 +45,9 @@ void Operator::emit(const data::Batch& batch) {
   } else {
     counters.emitted += batch.rows;
   }
-  for (const Output& output : outputs_) output.to->push(output.port, batch);
+  for (const Output& output : outputs_) {
+    if (output.to->wants_input()) output.to->push(output.port, batch);
+  }
 }
 
 void Operator::set_output_watermark(int64_t watermark) {

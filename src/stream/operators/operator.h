@@ -62,9 +62,12 @@ class Operator {
   // Wiring, between ticks only.
   void add_output(Operator* to, uint32_t port);
   void remove_output(Operator* to);
-  bool has_outputs() const { return !outputs_.empty(); }
-  // Operators that hold content form changes only while somebody wants them: outputs set this through add_output().
+  // Whether somebody wants this operator's changes.
+  bool has_outputs() const;
+  // Operators that hold content form changes only while somebody wants them. Called whenever has_outputs() may differ.
   virtual void outputs_changed() {}
+  // Whether a push has any effect now. Operators above the view's content say no while they have no outputs.
+  virtual bool wants_input() const { return true; }
   void set_rejects(RejectedRows* rejects) { rejects_ = rejects; }
 
   // The least watermark over the ports (kWatermarkNone while a port has none).
@@ -89,8 +92,11 @@ class Operator {
     Operator* to;
     uint32_t port;
   };
+  void notify_inputs();
+
   std::vector<data::Type> types_;
   std::vector<Output> outputs_;
+  std::vector<Operator*> inputs_;
   std::vector<int64_t> port_watermarks_ = {data::kWatermarkNone};
   int64_t output_watermark_ = data::kWatermarkNone;
   RejectedRows* rejects_ = nullptr;

@@ -1,0 +1,76 @@
+#include "stream/operators/source_operator.h"
+
+#include "base/check.h"
+
+namespace laminar::stream {
+
+SourceOperator::SourceOperator(std::vector<data::Type> types, std::optional<SourceTime> time)
+    : Operator(std::move(types)), time_(std::move(time)), tracker_(time_ ? time_->watermark : WatermarkOptions{}),
+      times_(data::kBatchRowsMax), row_watermark_(data::kBatchRowsMax) {
+  CHECK(!time_ || is_event_time_type(this->types()[time_->column]));
+  label = "source";
+}
+
+void SourceOperator::ensure_partitions(uint32_t count, int64_t now_us) {
+  if (count == 0) return;
+  tracker_.ensure_partition(count - 1, now_us);
+  if (offsets_.size() < count) offsets_.resize(count);
+}
+
+void SourceOperator::set_partition_offset(uint32_t partition, uint64_t offset) {
+  ensure_partitions(partition + 1, now_us_);
+  offsets_[partition] = offset;
+}
+
+void SourceOperator::push(uint32_t partition, const data::Batch& batch) {
+  DCHECK(batch.rows <= data::kBatchRowsMax);
+  if (batch.rows == 0) return;
+  if (partition >= offsets_.size()) ensure_partitions(partition + 1, now_us_);
+  counters.rows_in += batch.rows;
+  counters.rows_out += batch.rows;
+  data::Batch out = batch;
+  out.sequence = nullptr;
+  out.sequence_base = data::make_sequence(partition, offsets_[partition]);
+  out.row_watermark = nullptr;
+  offsets_[partition] += batch.rows;
+  if (!time_) {
+    tracker_.touch(partition, now_us_);
+  } else {
+    const data::Column& column = batch.columns[time_->column];
+    const int64_t* times = event_times_us(types()[time_->column], column, batch.rows, times_.data());
+    const WatermarkTracker::Judged judged =
+        tracker_.advance(partition, times, column.validity, batch.rows, now_us_, row_watermark_.data());
+    if (judged.any_behind) out.row_watermark = row_watermark_.data();
+    if (judged.future_rows > 0) report_future(batch, times, column.validity);
+  }
+  emit(out);
+}
+
+void SourceOperator::report_future(const data::Batch& batch, const int64_t* times, const uint64_t* validity) {
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    if (validity && !(validity[row >> 6] >> (row & 63) & 1)) continue;
+    if (!tracker_.is_future(times[row], now_us_)) continue;
+    ++future_rows_;
+    if (!rejects()) continue;
+    Reject reject;
+    reject.reason = RejectReason::kFutureTime;
+    reject.watermark = row_watermark_[row];
+    rejects()->reject(types(), batch, row, reject);
+  }
+}
+
+void SourceOperator::finish(const TickInfo& tick) {
+  now_us_ = tick.now_us;
+  const int64_t combined = tracker_.combine(tick.now_us);
+  // Without a time column only the end is known.
+  if (time_ || combined == data::kWatermarkEnded) set_output_watermark(combined);
+}
+
+void SourceOperator::end_partition(uint32_t partition) {
+  ensure_partitions(partition + 1, now_us_);
+  tracker_.end_partition(partition);
+}
+
+void SourceOperator::end_all() { tracker_.end_all(); }
+
+}  // namespace laminar::stream

@@ -1,0 +1,57 @@
+// The head of a source: tags rows with their place in the total order and the watermark before them, and gives the
+// source's watermark at the end of the tick.
+//
+// push(partition, batch) takes rows of one partition in order: the port is the partition. A tick starts with
+// begin_tick(), which brings the clock.
+//
+// State:  a watermark and an offset for each partition.
+// Errors: a row further ahead of the clock than the skew is counted and reported, flows on, and moves no watermark.
+//         A row without a time flows on too; operators that need its time count it.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "stream/operators/operator.h"
+#include "stream/time/watermark_tracker.h"
+
+namespace laminar::stream {
+
+struct SourceTime {
+  uint32_t column = 0;  // a timestamp of any unit, or a date
+  WatermarkOptions watermark;
+};
+
+class SourceOperator final : public Operator {
+ public:
+  // No `time`: rows flow, the watermark stays unknown until the source ends.
+  SourceOperator(std::vector<data::Type> types, std::optional<SourceTime> time);
+
+  void begin_tick(const TickInfo& tick) { now_us_ = tick.now_us; }
+  void push(uint32_t partition, const data::Batch& batch) override;
+  void finish(const TickInfo& tick) override;
+
+  // Makes partitions known before their first rows, so that the watermark waits for them.
+  void ensure_partitions(uint32_t count, int64_t now_us);
+  // No row will come from it any more; counts at the next finish().
+  void end_partition(uint32_t partition);
+  void end_all();
+
+  // Rows read of a partition, which is the offset of its next row. A source that starts in the middle sets it.
+  uint64_t partition_offset(uint32_t partition) const { return offsets_[partition]; }
+  void set_partition_offset(uint32_t partition, uint64_t offset);
+  int64_t partition_watermark(uint32_t partition) const { return tracker_.partition_watermark(partition); }
+  uint64_t future_rows() const { return future_rows_; }
+
+ private:
+  void report_future(const data::Batch& batch, const int64_t* times, const uint64_t* validity);
+
+  std::optional<SourceTime> time_;
+  WatermarkTracker tracker_;
+  std::vector<uint64_t> offsets_;
+  std::vector<int64_t> times_, row_watermark_;
+  int64_t now_us_ = 0;
+  uint64_t future_rows_ = 0;
+};
+
+}  // namespace laminar::stream

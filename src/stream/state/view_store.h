@@ -1,0 +1,75 @@
+// The content of a view that no operator of its plan holds.
+//
+// Append-only content is a log of columns; content that changes is a multiset of rows with weights.
+// Threads: one core.
+// Owns:    the rows, string bytes included.
+// Bounds:  the view's content; bytes() says what is held.
+// Errors:  faults() counts rows whose weight was below zero at the end of a tick: a fault of ours, never of a user.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "data/batch.h"
+#include "data/type.h"
+#include "stream/state/row_log.h"
+#include "stream/state/row_selector.h"
+#include "stream/state/row_store.h"
+
+namespace laminar::stream {
+
+// Rows with weights, consolidated: a row is there once, and not at all when its weight is 0. Weights may be below zero
+// while a tick runs.
+class WeightedRows {
+ public:
+  explicit WeightedRows(std::vector<data::Type> types);
+
+  void apply(const data::Batch& batch);
+  // Slots whose rows stand here; a slot keeps its row until its weight is 0.
+  int64_t weight(uint32_t slot) const { return weights_[slot]; }
+  uint32_t slot_end() const { return store_.slot_end(); }
+  const RowStore& store() const { return store_; }
+  uint64_t distinct_rows() const { return store_.rows(); }
+  uint64_t negative_rows() const { return negative_; }
+  int64_t total_weight() const { return total_weight_; }
+  // Rows of positive weight, in slot order, with weights where any is not 1.
+  void scan(const std::function<void(const data::Batch&)>& visit);
+  // Takes all rows out.
+  void clear();
+  uint64_t bytes() const { return store_.bytes() + index_.bytes() + weights_.capacity() * sizeof(int64_t); }
+
+ private:
+  RowStore store_;
+  SlotIndex index_;
+  std::vector<int64_t> weights_;  // 0 for free slots
+  std::vector<uint64_t> hashes_;
+  std::vector<uint32_t> selection_;
+  RowSelector selector_;
+  uint64_t negative_ = 0;
+  int64_t total_weight_ = 0;
+};
+
+class ViewStore {
+ public:
+  ViewStore(std::vector<data::Type> types, bool append_only);
+
+  void apply(const data::Batch& batch);
+  void end_tick();
+  // The rows; batches carry weights where a row is there more than once.
+  void scan(const std::function<void(const data::Batch&)>& visit);
+
+  bool append_only() const { return log_.has_value(); }
+  uint64_t rows() const { return log_ ? log_->rows() : static_cast<uint64_t>(rows_->total_weight()); }
+  uint64_t bytes() const { return log_ ? log_->bytes() : rows_->bytes(); }
+  uint64_t faults() const { return faults_; }
+
+ private:
+  std::optional<RowLog> log_;
+  std::optional<WeightedRows> rows_;
+  uint64_t faults_ = 0;
+};
+
+}  // namespace laminar::stream

@@ -1,0 +1,81 @@
+// Watermarks of a source: one for each partition, made row by row, and their combination.
+//
+// A partition's watermark is the largest event time of its rows so far, less the delay. The source's watermark is the
+// least over the active partitions and never goes back. A partition without rows for the idle timeout is not active;
+// when it comes back, or is new, it starts at no less than the source's watermark. When no partition is active, the
+// watermark stays.
+//
+// Threads: one core.
+// Time:    event times in us since 1970; the clock comes as an argument, so a replay sees the same watermarks.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/batch.h"
+#include "data/type.h"
+
+namespace laminar::stream {
+
+struct WatermarkOptions {
+  int64_t delay_us = 0;
+  int64_t idle_timeout_us = 30'000'000;  // 0: never idle
+  // A row further ahead of the clock than this does not move the watermark.
+  int64_t future_skew_max_us = data::kWatermarkEnded;  // no limit
+};
+
+class WatermarkTracker {
+ public:
+  explicit WatermarkTracker(WatermarkOptions options) : options_(options) {}
+
+  // Partitions count from 0; those not yet known get added, idle time counted from now.
+  void ensure_partition(uint32_t partition, int64_t now_us);
+  size_t partition_count() const { return partitions_.size(); }
+
+  struct Judged {
+    bool any_behind = false;   // some row lies behind the watermark before it: row_watermark is filled
+    uint32_t future_rows = 0;  // beyond the skew, see is_future()
+  };
+  // Takes `rows` event times of a partition in order; validity null: no NULLs. Fills row_watermark[0..rows) only where
+  // any row is behind; room for rows values.
+  Judged advance(uint32_t partition, const int64_t* times, const uint64_t* validity, uint32_t rows, int64_t now_us,
+                 int64_t* row_watermark);
+  // Rows without event time were read: the partition is alive.
+  void touch(uint32_t partition, int64_t now_us);
+  bool is_future(int64_t time, int64_t now_us) const {
+    int64_t limit;
+    if (__builtin_add_overflow(now_us, options_.future_skew_max_us, &limit)) return time == kInfinity;
+    return time > limit || time == kInfinity;
+  }
+
+  void end_partition(uint32_t partition);
+  void end_all();
+
+  // At the end of a tick: the combined watermark.
+  int64_t combine(int64_t now_us);
+  int64_t combined() const { return combined_; }
+  int64_t partition_watermark(uint32_t partition) const { return partitions_[partition].watermark; }
+  bool partition_idle(uint32_t partition) const { return partitions_[partition].idle; }
+
+ private:
+  static constexpr int64_t kInfinity = data::kWatermarkEnded;  // TIMESTAMP 'infinity'
+  struct Partition {
+    int64_t watermark = data::kWatermarkNone;
+    int64_t last_row_us = 0;  // by the clock
+    bool idle = false;
+    bool ended = false;
+  };
+  int64_t less_delay(int64_t time) const;
+
+  WatermarkOptions options_;
+  std::vector<Partition> partitions_;
+  int64_t combined_ = data::kWatermarkNone;
+};
+
+// Event times of a column in us, whatever its unit: TIMESTAMP and TIMESTAMP WITH TIME ZONE as they are, _S, _MS, _NS
+// and DATE converted, rounded towards the past; what does not fit is +-infinity. Returns the column's own values or
+// `scratch`, filled.
+const int64_t* event_times_us(const data::Type& type, const data::Column& column, uint32_t rows, int64_t* scratch);
+bool is_event_time_type(const data::Type& type);
+
+}  // namespace laminar::stream
