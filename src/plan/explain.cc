@@ -1,0 +1,276 @@
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "plan/node.h"
+
+namespace laminar::plan {
+
+namespace {
+
+struct Unit {
+  int64_t us;
+  const char* text;
+};
+constexpr Unit kUnits[] = {{86'400'000'000, "d"}, {3'600'000'000, "h"}, {60'000'000, "m"}, {1'000'000, "s"}, {1'000, "ms"}, {1, "us"}};
+
+// "1h30m", "250ms".
+std::string duration_text(int64_t us) {
+  if (us == 0) return "0s";
+  std::string text = us < 0 ? "-" : "";
+  uint64_t left = us < 0 ? uint64_t{0} - static_cast<uint64_t>(us) : static_cast<uint64_t>(us);
+  for (const Unit& unit : kUnits) {
+    const uint64_t count = left / static_cast<uint64_t>(unit.us);
+    if (count == 0) continue;
+    text += std::to_string(count) + unit.text;
+    left %= static_cast<uint64_t>(unit.us);
+  }
+  return text;
+}
+
+std::string bytes_text(uint64_t bytes) {
+  for (const auto& [size, unit] : {std::pair{1'000'000'000ull, " GB"}, {1'000'000ull, " MB"}, {1'000ull, " kB"}}) {
+    if (bytes % size == 0) return std::to_string(bytes / size) + unit;
+  }
+  return std::to_string(bytes) + " bytes";
+}
+
+std::vector<std::string> names_of(const Node& node) {
+  std::vector<std::string> names;
+  for (const OutputColumn& column : node.columns) names.push_back(column.name);
+  return names;
+}
+
+std::string list_text(const std::vector<std::string>& items) {
+  std::string text = "[";
+  for (size_t i = 0; i < items.size(); ++i) text += (i ? ", " : "") + items[i];
+  return text + "]";
+}
+
+std::string columns_text(const std::vector<uint32_t>& columns, const Node& node) {
+  std::vector<std::string> items;
+  for (const uint32_t column : columns) items.push_back(node.columns[column].name);
+  return list_text(items);
+}
+
+std::string order_text(const std::vector<SortKey>& order, const Node& input) {
+  std::vector<std::string> items;
+  for (const SortKey& key : order) {
+    std::string item = input.columns[key.column].name;
+    if (key.descending) item += " DESC";
+    if (key.nulls_first) item += " NULLS FIRST";
+    items.push_back(std::move(item));
+  }
+  return list_text(items);
+}
+
+std::string window_text(const WindowSpec& window, const Node& input) {
+  std::string text = std::string(to_text(window.kind)) + "(" + input.columns[window.time_column].name;
+  switch (window.kind) {
+    case WindowKind::kTumble: text += ", size " + duration_text(window.size_us); break;
+    case WindowKind::kHop: text += ", slide " + duration_text(window.slide_us) + ", size " + duration_text(window.size_us); break;
+    case WindowKind::kCumulate: text += ", step " + duration_text(window.slide_us) + ", size " + duration_text(window.size_us); break;
+    case WindowKind::kSession: text += ", gap " + duration_text(window.gap_us); break;
+  }
+  if (window.offset_us != 0) text += ", offset " + duration_text(window.offset_us);
+  return text + ")";
+}
+
+std::string policy_text(EmitPolicy emit, int64_t lateness_us) {
+  std::string text;
+  if (emit == EmitPolicy::kOnWindowClose) text = " emit=on close";
+  if (emit == EmitPolicy::kAfterWatermark) text = " emit=after watermark";
+  if (lateness_us != 0) text += " lateness=" + duration_text(lateness_us);
+  return text;
+}
+
+bool is_foreign(const expr::Expr& expr) { return expr.kind == expr::ExprKind::kForeign; }
+
+bool has_foreign(const expr::Expr& expr) {
+  if (is_foreign(expr)) return true;
+  for (const expr::ExprPtr& arg : expr.args) {
+    if (has_foreign(*arg)) return true;
+  }
+  return false;
+}
+
+// What DuckDB evaluates stands in duckdb(...): the part alone where to_text() marks it, else the whole.
+std::string expression_text(const expr::Expr& expr, const std::vector<std::string>& names) {
+  std::string text = expr::to_text(expr, &names);
+  if (has_foreign(expr) && text.find("duckdb(") == std::string::npos) text = "duckdb(" + text + ")";
+  return text;
+}
+
+std::string scan_text(const ScanNode& node) {
+  std::string text = "Scan " + node.object + " " + list_text(names_of(node));
+  return text;
+}
+
+std::string project_text(const ProjectNode& node) {
+  const std::vector<std::string> names = names_of(*node.inputs[0]);
+  std::vector<std::string> items;
+  for (size_t i = 0; i < node.expressions.size(); ++i) {
+    std::string item = expression_text(*node.expressions[i], names);
+    if (item != node.columns[i].name) item += " AS " + node.columns[i].name;
+    items.push_back(std::move(item));
+  }
+  return "Project " + list_text(items);
+}
+
+std::string call_text(const AggregateCall& call, const Node& input) {
+  std::string text = call.text;
+  if (text.empty()) {
+    text = std::string(to_text(call.kind)) + "(" + (call.distinct ? "DISTINCT " : "");
+    for (size_t i = 0; i < call.args.size(); ++i) text += (i ? ", " : "") + input.columns[call.args[i]].name;
+    if (call.kind == AggregateKind::kCountStar) text += "*";
+    if (!call.order_by.empty()) {
+      const std::string order = order_text(call.order_by, input);
+      text += " ORDER BY " + order.substr(1, order.size() - 2);
+    }
+    text += ")";
+    if (call.filter) text += " FILTER (WHERE " + input.columns[*call.filter].name + ")";
+  }
+  return call.kind == AggregateKind::kForeign ? "duckdb(" + text + ")" : text;
+}
+
+std::string aggregate_text(const AggregateNode& node) {
+  const Node& input = *node.inputs[0];
+  std::string text = "Aggregate";
+  if (node.window) text += " window=" + window_text(*node.window, input);
+  std::vector<std::string> keys, calls;
+  for (const AggregateNode::GroupOutput& group : node.groups) {
+    if (group.kind == AggregateNode::GroupOutput::Kind::kKey) keys.push_back(input.columns[group.column].name);
+  }
+  if (!keys.empty()) text += " keys=" + list_text(keys);
+  for (size_t i = 0; i < node.aggregates.size(); ++i) {
+    std::string call = call_text(node.aggregates[i], input);
+    const std::string& name = node.columns[node.groups.size() + i].name;
+    if (call != name) call += " AS " + name;
+    calls.push_back(std::move(call));
+  }
+  if (!calls.empty()) text += " calls=" + list_text(calls);
+  if (node.time_group) text += " complete=below watermark of " + node.columns[*node.time_group].name;
+  return text + policy_text(node.emit, node.lateness_us);
+}
+
+std::string top_n_text(const TopNNode& node) {
+  const Node& input = *node.inputs[0];
+  std::string text = "TopN";
+  if (!node.partition.empty()) text += " partition=" + columns_text(node.partition, input);
+  if (!node.order_by.empty()) text += " order=" + order_text(node.order_by, input);
+  text += " limit=" + std::to_string(node.limit);
+  if (node.offset_rows != 0) text += " offset=" + std::to_string(node.offset_rows);
+  switch (node.rank) {
+    case TopNNode::Rank::kRowNumber: text += " row_number"; break;
+    case TopNNode::Rank::kRank: text += " rank"; break;
+    case TopNNode::Rank::kDenseRank: text += " dense_rank"; break;
+  }
+  if (node.output_rank) text += " AS " + node.columns.back().name;
+  if (node.time_partition) text += " complete=below watermark of " + input.columns[*node.time_partition].name;
+  return text + policy_text(node.emit, 0);
+}
+
+std::string node_text(const Node& node) {
+  switch (node.kind) {
+    case NodeKind::kScan: return scan_text(static_cast<const ScanNode&>(node));
+    case NodeKind::kFilter:
+      return "Filter " + expression_text(*static_cast<const FilterNode&>(node).predicate, names_of(*node.inputs[0]));
+    case NodeKind::kProject: return project_text(static_cast<const ProjectNode&>(node));
+    case NodeKind::kUnionAll: return "UnionAll";
+    case NodeKind::kValues: {
+      const size_t rows = static_cast<const ValuesNode&>(node).rows.size();
+      return "Values " + std::to_string(rows) + (rows == 1 ? " row" : " rows");
+    }
+    case NodeKind::kWindowAssign: {
+      const auto& assign = static_cast<const WindowAssignNode&>(node);
+      return "WindowAssign window=" + window_text(assign.window, *node.inputs[0]) + policy_text(EmitPolicy::kOnUpdate, assign.lateness_us);
+    }
+    case NodeKind::kAggregate: return aggregate_text(static_cast<const AggregateNode&>(node));
+    case NodeKind::kTopN: return top_n_text(static_cast<const TopNNode&>(node));
+    case NodeKind::kDistinctOn: break;  // translated to TopN
+  }
+  CHECK(false);
+}
+
+void explain_node(const Node& node, size_t depth, std::string& out) {
+  out.append(2 * depth, ' ');
+  out += node_text(node);
+  out += node.append_only ? " append-only" : " changelog";
+  if (!node.key.empty()) out += " key=" + columns_text(node.key, node);
+  if (node.kind == NodeKind::kScan) {
+    for (const OutputColumn& column : node.columns) {
+      if (!column.time_offset_us) continue;
+      out += " watermark " + column.name;
+      if (*column.time_offset_us > 0) out += " + " + duration_text(*column.time_offset_us);
+      if (*column.time_offset_us < 0) out += " - " + duration_text(-*column.time_offset_us);
+    }
+  }
+  if (!node.state_bound.empty()) out += " state: " + node.state_bound;
+  out += "\n";
+  for (const NodePtr& input : node.inputs) explain_node(*input, depth + 1, out);
+}
+
+}  // namespace
+
+const char* to_text(WindowKind kind) {
+  switch (kind) {
+    case WindowKind::kTumble: return "tumble";
+    case WindowKind::kHop: return "hop";
+    case WindowKind::kSession: return "session";
+    case WindowKind::kCumulate: return "cumulate";
+  }
+  CHECK(false);
+}
+
+const char* to_text(EmitMode mode) {
+  switch (mode) {
+    case EmitMode::kOnUpdate: return "on update";
+    case EmitMode::kOnWindowClose: return "on window close";
+    case EmitMode::kAfterWatermark: return "after watermark";
+    case EmitMode::kEvery: return "every";
+    case EmitMode::kChanges: return "changes";
+    case EmitMode::kFinal: return "final";
+  }
+  CHECK(false);
+}
+
+const char* to_text(AggregateKind kind) {
+  switch (kind) {
+    case AggregateKind::kCountStar: case AggregateKind::kCount: return "count";
+    case AggregateKind::kSum: return "sum";
+    case AggregateKind::kAvg: return "avg";
+    case AggregateKind::kMin: return "min";
+    case AggregateKind::kMax: return "max";
+    case AggregateKind::kFirst: return "first";
+    case AggregateKind::kLast: return "last";
+    case AggregateKind::kArgMin: return "arg_min";
+    case AggregateKind::kArgMax: return "arg_max";
+    case AggregateKind::kStddevSamp: return "stddev_samp";
+    case AggregateKind::kStddevPop: return "stddev_pop";
+    case AggregateKind::kVarSamp: return "var_samp";
+    case AggregateKind::kVarPop: return "var_pop";
+    case AggregateKind::kBoolAnd: return "bool_and";
+    case AggregateKind::kBoolOr: return "bool_or";
+    case AggregateKind::kQuantileCont: return "quantile_cont";
+    case AggregateKind::kQuantileDisc: return "quantile_disc";
+    case AggregateKind::kMedian: return "median";
+    case AggregateKind::kStringAgg: return "string_agg";
+    case AggregateKind::kList: return "list";
+    case AggregateKind::kApproxCountDistinct: return "approx_count_distinct";
+    case AggregateKind::kForeign: return "aggregate";
+  }
+  CHECK(false);
+}
+
+std::string explain(const ViewPlan& plan) {
+  std::string out = (plan.is_stream ? "Stream " : "View ") + plan.name + " (emit " + to_text(plan.emit);
+  if (plan.emit == EmitMode::kEvery) out += " " + duration_text(plan.every_us);
+  if (plan.lateness_us != 0) out += ", lateness " + duration_text(plan.lateness_us);
+  if (!plan.late_data_to.empty()) out += ", late data to " + plan.late_data_to;
+  if (plan.retain_history_bytes != 0) out += ", history " + bytes_text(plan.retain_history_bytes);
+  out += ")\n";
+  explain_node(*plan.root, 1, out);
+  return out;
+}
+
+}  // namespace laminar::plan

@@ -1,0 +1,262 @@
+#include "plan/properties.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace laminar::plan {
+
+using expr::Expr;
+using expr::ExprKind;
+using expr::Op;
+using TimeOffset = std::optional<int64_t>;
+
+namespace {
+
+constexpr int64_t kDayUs = 86'400'000'000;
+
+// A constant interval of fixed length in us; months have none.
+TimeOffset fixed_interval(const Expr& expr) {
+  if (expr.kind != ExprKind::kConstant || expr.type.kind != data::TypeKind::kInterval || expr.constant.is_null) return {};
+  struct Interval {
+    int32_t months, days;
+    int64_t us;
+  };
+  const auto interval = expr.constant.as<Interval>();
+  int64_t result;
+  if (interval.months != 0 || __builtin_mul_overflow(int64_t{interval.days}, kDayUs, &result) ||
+      __builtin_add_overflow(result, interval.us, &result)) {
+    return {};
+  }
+  return result;
+}
+
+TimeOffset shifted(TimeOffset offset, TimeOffset by, bool backwards) {
+  if (!offset || !by) return {};
+  int64_t result;
+  const bool overflow = backwards ? __builtin_sub_overflow(*offset, *by, &result) : __builtin_add_overflow(*offset, *by, &result);
+  return overflow ? TimeOffset() : result;
+}
+
+TimeOffset integer_constant(const Expr& expr) {
+  if (expr.kind != ExprKind::kConstant || expr.constant.is_null || expr.type.kind != data::TypeKind::kInt64) return {};
+  return expr.constant.as<int64_t>();
+}
+
+TimeOffset call_time_offset(const Expr& call, const Node& input) {
+  if (!call.type.is_timestamp()) return {};
+  switch (call.op) {
+    case Op::kAdd:
+      if (call.args.size() != 2) return {};
+      if (TimeOffset by = fixed_interval(*call.args[1])) return shifted(time_offset(*call.args[0], input), by, false);
+      return shifted(time_offset(*call.args[1], input), fixed_interval(*call.args[0]), false);
+    case Op::kSubtract:
+      if (call.args.size() != 2) return {};
+      return shifted(time_offset(*call.args[0], input), fixed_interval(*call.args[1]), true);
+    case Op::kTumbleStart: {
+      // floor(t) > t - size, so a start is complete exactly when its window has ended.
+      const TimeOffset size = integer_constant(*call.args[1]);
+      if (!size || *size <= 0) return {};
+      return shifted(time_offset(*call.args[0], input), *size - 1, true);
+    }
+    default:
+      return {};
+  }
+}
+
+void derive_filter(FilterNode& node) {
+  const Node& input = *node.inputs[0];
+  node.append_only = input.append_only;
+  node.key = input.key;
+  for (size_t i = 0; i < node.columns.size(); ++i) node.columns[i].time_offset_us = input.columns[i].time_offset_us;
+}
+
+void derive_project(ProjectNode& node) {
+  const Node& input = *node.inputs[0];
+  node.append_only = input.append_only;
+  for (size_t i = 0; i < node.columns.size(); ++i) node.columns[i].time_offset_us = time_offset(*node.expressions[i], input);
+  for (const uint32_t key : input.key) {
+    const auto found = std::find_if(node.expressions.begin(), node.expressions.end(), [key](const expr::ExprPtr& e) {
+      return e->kind == ExprKind::kColumn && e->column == key;
+    });
+    if (found == node.expressions.end()) {
+      node.key.clear();
+      return;
+    }
+    node.key.push_back(static_cast<uint32_t>(found - node.expressions.begin()));
+  }
+}
+
+void derive_union_all(UnionAllNode& node) {
+  node.append_only = true;
+  for (const NodePtr& input : node.inputs) node.append_only &= input->append_only;
+  for (size_t i = 0; i < node.columns.size(); ++i) {
+    TimeOffset offset = node.inputs[0]->columns[i].time_offset_us;
+    for (const NodePtr& input : node.inputs) {
+      if (input->columns[i].time_offset_us != offset) offset.reset();
+    }
+    node.columns[i].time_offset_us = offset;
+  }
+}
+
+void derive_window_assign(WindowAssignNode& node) {
+  const Node& input = *node.inputs[0];
+  node.append_only = input.append_only;
+  const uint32_t start = static_cast<uint32_t>(input.columns.size()), end = start + 1;
+  const bool cumulate = node.window.kind == WindowKind::kCumulate;
+  if (!input.key.empty()) {
+    node.key = input.key;
+    node.key.push_back(cumulate ? end : start);
+  }
+  for (OutputColumn& column : node.columns) column.time_offset_us.reset();
+  // The watermark now speaks of window_start (tumble, hop) or window_end (cumulate). A row's own time lies in its
+  // window; other time columns would need a fixed distance to it.
+  node.columns[node.window.time_column].time_offset_us = cumulate ? -node.window.size_us : 0;
+  if (cumulate) {
+    node.columns[end].time_offset_us = 0;
+  } else {
+    node.columns[start].time_offset_us = 0;
+    node.columns[end].time_offset_us = node.window.size_us;
+  }
+}
+
+// Whether the outputs tell the windows of one key apart.
+bool window_in_output(const AggregateNode& node) {
+  using Kind = AggregateNode::GroupOutput::Kind;
+  for (const AggregateNode::GroupOutput& group : node.groups) {
+    if (group.kind == Kind::kWindowEnd) return true;
+    // Windows of CUMULATE share their start.
+    if (group.kind == Kind::kWindowStart && node.window->kind != WindowKind::kCumulate) return true;
+  }
+  return false;
+}
+
+std::string aggregate_bound(const AggregateNode& node, size_t keys) {
+  const bool with_keys = keys > 0;
+  std::string bound;
+  if (node.window) {
+    bound = node.window->kind == WindowKind::kSession ? "open sessions" : "open windows";
+    if (with_keys) bound += " x keys";
+  } else if (node.time_group) {
+    bound = "keys not yet below the watermark";
+  } else {
+    bound = with_keys ? "keys" : "one row";
+  }
+  const bool changelog = !node.inputs[0]->append_only;
+  const bool holds_values = std::any_of(node.aggregates.begin(), node.aggregates.end(), [changelog](const AggregateCall& call) {
+    switch (call.kind) {
+      case AggregateKind::kQuantileCont: case AggregateKind::kQuantileDisc: case AggregateKind::kMedian:
+      case AggregateKind::kStringAgg: case AggregateKind::kList:
+        return true;
+      case AggregateKind::kMin: case AggregateKind::kMax: case AggregateKind::kFirst: case AggregateKind::kLast:
+      case AggregateKind::kArgMin: case AggregateKind::kArgMax:
+        return changelog;
+      default:
+        return call.distinct;
+    }
+  });
+  if (holds_values) bound += " x their values";
+  if (node.window || node.time_group) bound += ", released at watermark";
+  return bound;
+}
+
+void derive_aggregate(AggregateNode& node) {
+  using Kind = AggregateNode::GroupOutput::Kind;
+  const Node& input = *node.inputs[0];
+  node.append_only = node.emit == EmitPolicy::kOnWindowClose && (node.window || node.time_group);
+  for (OutputColumn& column : node.columns) column.time_offset_us.reset();
+  size_t keys = 0;
+  for (uint32_t i = 0; i < node.groups.size(); ++i) {
+    const AggregateNode::GroupOutput& group = node.groups[i];
+    TimeOffset& offset = node.columns[i].time_offset_us;
+    node.key.push_back(i);
+    if (group.kind == Kind::kKey) {
+      ++keys;
+      if (!node.window) offset = input.columns[group.column].time_offset_us;
+      continue;
+    }
+    CHECK(node.window.has_value());
+    // The watermark speaks of the starts of tumbling and hopping windows and of the ends of the others.
+    const bool of_starts = node.window->kind == WindowKind::kTumble || node.window->kind == WindowKind::kHop;
+    if (group.kind == Kind::kWindowEnd) {
+      offset = of_starts ? node.window->size_us : 0;
+    } else if (of_starts) {
+      offset = 0;
+    }
+  }
+  if (node.window && !window_in_output(node)) node.key.clear();
+  node.state_bound = aggregate_bound(node, keys);
+}
+
+void derive_top_n(TopNNode& node) {
+  const Node& input = *node.inputs[0];
+  node.append_only = node.time_partition && node.emit == EmitPolicy::kOnWindowClose;
+  for (size_t i = 0; i < node.columns.size(); ++i) {
+    node.columns[i].time_offset_us = i < input.columns.size() ? input.columns[i].time_offset_us : TimeOffset();
+  }
+  const bool row_number = node.rank == TopNNode::Rank::kRowNumber;
+  if (row_number && node.limit == 1 && !node.partition.empty()) {
+    node.key = node.partition;
+  } else if (!input.key.empty()) {
+    node.key = input.key;
+  } else if (row_number && node.output_rank) {
+    node.key = node.partition;
+    node.key.push_back(static_cast<uint32_t>(input.columns.size()));
+  }
+  const std::string rows = std::to_string(node.limit + node.offset_rows) + (node.limit + node.offset_rows == 1 ? " row" : " rows");
+  std::string bound;
+  if (!input.append_only) {
+    bound = "all rows";
+  } else if (row_number) {
+    bound = node.partition.empty() ? rows : "partitions x " + rows;
+  } else {
+    bound = (node.partition.empty() ? "the first " : "partitions x the first ") +
+            std::to_string(node.limit + node.offset_rows) + " ranks with ties";
+  }
+  if (node.time_partition) bound += ", released at watermark";
+  node.state_bound = bound;
+}
+
+}  // namespace
+
+TimeOffset time_offset(const Expr& expr, const Node& input) {
+  switch (expr.kind) {
+    case ExprKind::kColumn:
+      return input.columns[expr.column].time_offset_us;
+    case ExprKind::kCast: {
+      // Zoned and plain timestamps have the same microseconds only where the cast is a relabelling.
+      if (expr.args[0]->type == expr.type) return time_offset(*expr.args[0], input);
+      return {};
+    }
+    case ExprKind::kCall:
+      return call_time_offset(expr, input);
+    default:
+      return {};
+  }
+}
+
+void derive_properties(Node& node) {
+  for (const NodePtr& input : node.inputs) derive_properties(*input);
+  if (node.kind == NodeKind::kScan) return;
+  node.append_only = false;
+  node.key.clear();
+  node.state_bound.clear();
+  switch (node.kind) {
+    case NodeKind::kScan: return;
+    case NodeKind::kFilter: return derive_filter(static_cast<FilterNode&>(node));
+    case NodeKind::kProject: return derive_project(static_cast<ProjectNode&>(node));
+    case NodeKind::kUnionAll: return derive_union_all(static_cast<UnionAllNode&>(node));
+    case NodeKind::kWindowAssign: return derive_window_assign(static_cast<WindowAssignNode&>(node));
+    case NodeKind::kAggregate: return derive_aggregate(static_cast<AggregateNode&>(node));
+    case NodeKind::kTopN: return derive_top_n(static_cast<TopNNode&>(node));
+    case NodeKind::kValues: {
+      node.append_only = true;
+      for (OutputColumn& column : node.columns) column.time_offset_us.reset();
+      node.state_bound = "its constants";
+      return;
+    }
+    case NodeKind::kDistinctOn: CHECK(false);  // translated to TopN
+  }
+}
+
+}  // namespace laminar::plan

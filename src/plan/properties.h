@@ -1,0 +1,20 @@
+// What the planner proves of each node from its inputs: append-only, key, event-time columns, the bound of its state.
+//
+// Event time: a column with time_offset_us = o never falls below the node's watermark + o again, but for late rows.
+#pragma once
+
+#include <optional>
+
+#include "plan/node.h"
+
+namespace laminar::plan {
+
+// Bottom-up over the tree. Scans and their column offsets, append_only and key have been filled by the binder; in all
+// other nodes append_only, key, time_offset_us of the columns and state_bound are overwritten.
+void derive_properties(Node& root);
+
+// The offset of an expression over columns of `input` that is event time: a time column, also shifted by constant
+// intervals or rounded down to a grid.
+std::optional<int64_t> time_offset(const expr::Expr& expr, const Node& input);
+
+}  // namespace laminar::plan
