@@ -54,6 +54,9 @@ class Operator {
   // the output at the end of the last tick.
   virtual bool holds_content() const { return false; }
   virtual void scan_content(const BatchVisitor&) {}
+  // Whether scan_content() will be called. Before the first tick; default no: then nothing is stored for it alone, such
+  // as the rows of closed windows.
+  virtual void keep_content(bool) {}
   virtual uint64_t state_bytes() const { return 0; }
   virtual uint64_t state_rows() const { return 0; }
 

@@ -1,0 +1,174 @@
+#include "stream/operators/aggregate_layout.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "stream/state/cell.h"
+
+namespace laminar::stream {
+
+using data::Column;
+using plan::AggregateNode;
+
+namespace {
+
+std::vector<data::Type> key_types_of(const AggregateNode& node, const std::vector<data::Type>& input_types) {
+  std::vector<data::Type> types;
+  for (const AggregateNode::GroupOutput& group : node.groups)
+    if (group.kind == AggregateNode::GroupOutput::Kind::kKey) types.push_back(input_types[group.column]);
+  return types;
+}
+
+}  // namespace
+
+AggregateLayout::AggregateLayout(const AggregateNode& node, std::span<const data::Type> key_types)
+    : outputs_(node.groups), shape_(key_types), hashes_(data::kBatchRowsMax), found_(data::kBatchRowsMax), merged_from_(data::kBatchRowsMax) {
+  for (const AggregateNode::GroupOutput& group : outputs_) {
+    key_of_output_.push_back(static_cast<uint32_t>(key_inputs_.size()));
+    if (group.kind == AggregateNode::GroupOutput::Kind::kKey) key_inputs_.push_back(group.column);
+  }
+  key_columns_.resize(key_inputs_.size());
+  faults_.reserve(data::kBatchRowsMax);
+}
+
+AggregateLayout::~AggregateLayout() = default;
+
+Result<std::unique_ptr<AggregateLayout>> AggregateLayout::make(const AggregateNode& node) {
+  const std::vector<data::Type> input_types = node.inputs[0]->types();
+  const std::vector<data::Type> key_types = key_types_of(node, input_types);
+  if (key_types.size() > GroupShape::kKeysMax)
+    return Status(ErrorCode::kLimitExceeded, "more than 32 GROUP BY keys: " + std::to_string(key_types.size()), node.offset);
+  std::unique_ptr<AggregateLayout> layout(new AggregateLayout(node, key_types));
+  layout->input_types_ = input_types;
+  layout->retracts_ = !node.inputs[0]->append_only;
+  if (layout->retracts_) layout->weight_offset_ = layout->shape_.append(8);
+  for (const plan::AggregateCall& call : node.aggregates) {
+    ASSIGN_OR_RETURN(AccumulatorPtr accumulator, make_accumulator(call, input_types, !layout->retracts_));
+    accumulator->set_offset(layout->shape_.append(accumulator->state_bytes()));
+    layout->mergeable_ &= accumulator->mergeable();
+    layout->holds_memory_ |= accumulator->holds_memory();
+    layout->holds_foreign_memory_ |= accumulator->holds_foreign_memory();
+    layout->needs_initialize_ |= accumulator->needs_initialize();
+    layout->accumulators_.push_back(std::move(accumulator));
+  }
+  // An erased row keeps a link behind its header.
+  if (layout->shape_.row_bytes < sizeof(GroupHeader) + 8) layout->shape_.append(8);
+  if (layout->needs_initialize_) group_header(layout->shape_.prototype.data()).mark = kGroupRaw;
+  return layout;
+}
+
+void AggregateLayout::begin(const data::Batch& batch) {
+  batch_ = &batch;
+  for (size_t k = 0; k < key_inputs_.size(); ++k) key_columns_[k] = batch.columns[key_inputs_[k]];
+  if (batch.rows > hashes_.size()) {
+    hashes_.resize(batch.rows);
+    found_.resize(batch.rows);
+  }
+  hash_keys(shape_, key_columns_, batch.rows, hashes_.data());
+  faults_.clear();
+}
+
+char** AggregateLayout::find(StateTable& table, const uint32_t* rows, uint32_t count) {
+  table.groups.find_or_create(key_columns_, hashes_.data(), rows, count, found_.data());
+  if (needs_initialize_) initialize_raw(found_.data(), count);
+  return found_.data();
+}
+
+void AggregateLayout::initialize_raw(char* const* groups, uint32_t count) {
+  if (!needs_initialize_) return;
+  for (uint32_t i = 0; i < count; ++i) {
+    uint32_t& mark = group_header(groups[i]).mark;
+    if (!(mark & kGroupRaw)) continue;
+    mark &= ~kGroupRaw;
+    for (AccumulatorPtr& accumulator : accumulators_) accumulator->initialize(&groups[i], 1);
+  }
+}
+
+void AggregateLayout::update(StatePool& pool, const uint32_t* rows, char* const* groups, uint32_t count) {
+  AggregateInput input;
+  input.columns = batch_->columns;
+  input.weights = batch_->weights;
+  input.sequence = batch_->sequence;
+  input.sequence_base = batch_->sequence_base;
+  input.rows = rows;
+  input.groups = groups;
+  input.count = count;
+  input.faults = &faults_;
+  if (retracts_) {
+    for (uint32_t i = 0; i < count; ++i) weight(groups[i]) += batch_->weight(rows ? rows[i] : i);
+  }
+  for (AccumulatorPtr& accumulator : accumulators_) accumulator->update(input, pool);
+}
+
+void AggregateLayout::merge_states(char* const* into, const char* const* from, uint32_t count, StatePool& pool) {
+  if (retracts_) {
+    for (uint32_t i = 0; i < count; ++i) weight(into[i]) += weight(const_cast<char*>(from[i]));
+  }
+  for (AccumulatorPtr& accumulator : accumulators_) accumulator->merge(into, from, count, pool);
+}
+
+void AggregateLayout::merge(StateTable& into, const StateTable& from) {
+  GroupTable::Cursor cursor;
+  while (uint32_t n = from.groups.next(cursor, merged_from_.data(), data::kBatchRowsMax)) {
+    for (uint32_t i = 0; i < n; ++i) found_[i] = into.groups.find_or_create_like(merged_from_[i]);
+    initialize_raw(found_.data(), n);
+    merge_states(found_.data(), merged_from_.data(), n, into.pool);
+  }
+}
+
+void AggregateLayout::destroy(char* const* groups, uint32_t count, StatePool& pool) {
+  if (!holds_memory_) return;
+  for (AccumulatorPtr& accumulator : accumulators_)
+    if (accumulator->holds_memory()) accumulator->destroy(groups, count, pool);
+}
+
+void AggregateLayout::clear(StateTable& table) {
+  if (holds_foreign_memory_) {
+    GroupTable::Cursor cursor;
+    while (uint32_t n = table.groups.next(cursor, merged_from_.data(), data::kBatchRowsMax)) {
+      for (AccumulatorPtr& accumulator : accumulators_)
+        if (accumulator->holds_foreign_memory()) accumulator->destroy(merged_from_.data(), n, table.pool);
+    }
+  }
+  table.groups.clear();
+  table.pool.reset();
+}
+
+void AggregateLayout::erase(StateTable& table, char* group) {
+  destroy(&group, 1, table.pool);
+  table.groups.erase(group);
+}
+
+void AggregateLayout::finalize(char* const* groups, const int64_t* starts, const int64_t* ends, uint32_t count,
+                               data::BatchBuffer& out, uint32_t at) {
+  using Kind = AggregateNode::GroupOutput::Kind;
+  uint32_t c = 0;
+  for (size_t g = 0; g < outputs_.size(); ++g, ++c) {
+    Column& column = out.column(c);
+    if (outputs_[g].kind != Kind::kKey) {
+      const int64_t* times = outputs_[g].kind == Kind::kWindowStart ? starts : ends;
+      DCHECK(times);
+      std::copy(times, times + count, column.values<int64_t>() + at);
+      continue;
+    }
+    const uint32_t k = key_of_output_[g];
+    const uint32_t offset = shape_.keys[k].offset;
+    with_physical(shape_.keys[k].physical, [&]<class T>() {
+      T* values = column.values<T>() + at;
+      for (uint32_t i = 0; i < count; ++i) {
+        if (group_header(groups[i]).nulls >> k & 1) {
+          store_null(column, at + i);
+          continue;
+        }
+        T value;
+        std::memcpy(&value, groups[i] + offset, sizeof value);
+        if constexpr (std::is_same_v<T, data::StringRef>) values[i] = out.strings().copy(value);
+        else values[i] = value;
+      }
+    });
+  }
+  for (AccumulatorPtr& accumulator : accumulators_) accumulator->finalize(groups, count, out.column(c++), at, out.strings());
+  out.rows = std::max(out.rows, at + count);
+}
+
+}  // namespace laminar::stream

@@ -1,0 +1,85 @@
+// How an aggregate's groups lie in rows and become output: keys, accumulators, and the order of the output columns.
+//
+// Threads: one operator's core; tables of the operator share one layout.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "plan/node.h"
+#include "stream/operators/accumulator.h"
+#include "stream/operators/operator.h"
+#include "stream/state/group_table.h"
+
+namespace laminar::stream {
+
+// A table of groups with the memory of their states.
+struct StateTable {
+  explicit StateTable(const GroupShape* shape) : groups(shape, &pool) {}
+  StatePool pool;
+  GroupTable groups;
+};
+
+class AggregateLayout {
+ public:
+  static Result<std::unique_ptr<AggregateLayout>> make(const plan::AggregateNode& node);
+  ~AggregateLayout();
+
+  const GroupShape& shape() const { return shape_; }
+  GroupShape& shape() { return shape_; }
+  bool retracts() const { return retracts_; }
+  bool mergeable() const { return mergeable_; }
+  const std::vector<data::Type>& input_types() const { return input_types_; }
+  // Where the net count of rows stands in a group's row; only where the input retracts.
+  int64_t& weight(char* group) const { return *reinterpret_cast<int64_t*>(group + weight_offset_); }
+  bool alive(char* group) const { return !retracts_ || weight(group) > 0; }
+
+  // Per batch: key columns and hashes. The batch must stay until the calls below are done.
+  void begin(const data::Batch& batch);
+  // Groups of batch rows rows[0..count) (null: all), ready for update().
+  char** find(StateTable& table, const uint32_t* rows, uint32_t count);
+  // Adds the rows to groups(); rows that fail are appended to faults().
+  void update(StatePool& pool, const uint32_t* rows, char* const* groups, uint32_t count);
+  std::vector<RowFault>& faults() { return faults_; }
+  const data::Batch& batch() const { return *batch_; }
+  std::span<const data::Column> key_columns() const { return key_columns_; }
+  const uint64_t* hashes() const { return hashes_.data(); }
+
+  // Adds all groups of `from` to those of `into`.
+  void merge(StateTable& into, const StateTable& from);
+  // The same for single groups: accumulators alone, keys not looked at.
+  void merge_states(char* const* into, const char* const* from, uint32_t count, StatePool& pool);
+  void initialize_raw(char* const* groups, uint32_t count);
+  // Frees what the states hold in the pool.
+  void destroy(char* const* groups, uint32_t count, StatePool& pool);
+  bool holds_memory() const { return holds_memory_; }
+  // Forgets all groups and their memory.
+  void clear(StateTable& table);
+  // Takes a group out of its table with all it holds.
+  void erase(StateTable& table, char* group);
+
+  // Output rows at .. at + count of groups; window bounds by group, null where the node has none.
+  void finalize(char* const* groups, const int64_t* starts, const int64_t* ends, uint32_t count, data::BatchBuffer& out, uint32_t at);
+
+ private:
+  AggregateLayout(const plan::AggregateNode& node, std::span<const data::Type> key_types);
+
+  std::vector<plan::AggregateNode::GroupOutput> outputs_;
+  std::vector<uint32_t> key_of_output_;    // for kKey outputs: position among the keys
+  std::vector<uint32_t> key_inputs_;       // input column of each key
+  std::vector<data::Type> input_types_;
+  GroupShape shape_;
+  std::vector<AccumulatorPtr> accumulators_;
+  bool retracts_ = false, mergeable_ = true, holds_memory_ = false, holds_foreign_memory_ = false, needs_initialize_ = false;
+  uint32_t weight_offset_ = 0;
+
+  const data::Batch* batch_ = nullptr;
+  std::vector<data::Column> key_columns_;
+  std::vector<uint64_t> hashes_;
+  std::vector<char*> found_;
+  std::vector<char*> merged_from_;
+  std::vector<RowFault> faults_;
+};
+
+}  // namespace laminar::stream

@@ -1,0 +1,451 @@
+#include "stream/operators/window_aggregate.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "stream/operators/window_grid.h"
+#include "stream/state/column_store.h"
+
+namespace laminar::stream {
+
+using data::Batch;
+using data::kBatchRowsMax;
+using plan::AggregateNode;
+using plan::EmitPolicy;
+
+namespace {
+
+// Out of line: inlined next to other loops it is not vectorized.
+__attribute__((noinline)) void least_and_greatest(const int64_t* values, uint32_t count, int64_t* least, int64_t* greatest) {
+  int64_t lo = values[0], hi = values[0];
+  for (uint32_t i = 1; i < count; ++i) {
+    lo = values[i] < lo ? values[i] : lo;
+    hi = values[i] > hi ? values[i] : hi;
+  }
+  *least = lo;
+  *greatest = hi;
+}
+
+class WindowAggregate final : public AggregateOperator {
+ public:
+  WindowAggregate(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout)
+      : AggregateOperator(node, std::move(layout)), grid_(*node.window), time_column_(node.window->time_column), closed_rows_(types()),
+        changes_(layout_.get(), types(),
+                 [](const GroupChanges::Entry* entries, uint32_t count, int64_t* starts, int64_t* ends) {
+                   for (uint32_t i = 0; i < count; ++i) {
+                     const Window& window = *static_cast<const Window*>(entries[i].owner);
+                     starts[i] = window.start;
+                     ends[i] = window.end;
+                   }
+                 }),
+        erase_([this](const GroupChanges::Entry& entry) { layout_->erase(*static_cast<Window*>(entry.owner)->table, entry.group); }),
+        store_([this](const Batch& batch) { closed_rows_.append(batch); }),
+        emit_and_store_([this](const Batch& batch) {
+          emit(batch);
+          closed_rows_.append(batch);
+        }),
+        groups_(kBatchRowsMax), starts_(kBatchRowsMax), ends_(kBatchRowsMax), run_of_row_(kBatchRowsMax), run_rows_(kBatchRowsMax),
+        run_index_(kRunIndexSize, 0) {
+    time_offset_us_ = node.inputs[0]->columns[time_column_].time_offset_us.value_or(0);
+    label = std::string("aggregate window=") + plan::to_text(node.window->kind);
+    can_slice_ = !grid_.tumbles() && layout_->mergeable() && !layout_->retracts();
+    outputs_changed();
+  }
+  ~WindowAggregate() override {
+    for (auto& table : tables_) layout_->clear(*table);
+  }
+
+  void push(uint32_t, const Batch& batch) override {
+    counters.rows_in += batch.rows;
+    if (batch.rows == 0) return;
+    layout_->begin(batch);
+    if (!push_whole(batch)) push_split(batch);
+    if (!layout_->faults().empty()) report_faults();
+  }
+
+  void finish(const TickInfo&) override {
+    changes_.flush(tracking_, emit_, erase_);
+    last_watermark_ = input_watermark();
+    const int64_t watermark = column_time(last_watermark_);
+    if (watermark == data::kWatermarkNone) return;
+    if (policy_ == EmitPolicy::kAfterWatermark && !sliced_) fire(open_from(watermark));
+    const int64_t from = open_from(shift_time(watermark, -lateness_us_));
+    if (sliced_) close_sliced(from);
+    else close_direct(from);
+    if (last_watermark_ == data::kWatermarkEnded || from == kAllClosed) set_output_watermark(last_watermark_);
+    else if (from != kNoneClosed) set_output_watermark(grid_.cumulates() ? grid_.end(from) : grid_.start(from));
+  }
+
+  void scan_content(const BatchVisitor& visit) override {
+    closed_rows_.scan(visit);
+    if (policy_ == EmitPolicy::kOnWindowClose) return;
+    if (sliced_) {
+      if (policy_ == EmitPolicy::kOnUpdate) each_sliced_window(kNoneClosed, kAllClosed, visit);
+      return;
+    }
+    for (const auto& window : windows_)
+      if (policy_ == EmitPolicy::kOnUpdate || window->fired) visit_groups(*window->table, window->start, window->end, visit);
+  }
+  uint64_t state_bytes() const override {
+    uint64_t bytes = closed_rows_.held_bytes() + changes_.held_bytes();
+    for (const auto& table : tables_) bytes += table->pool.held_bytes() + table->groups.held_bytes();
+    return bytes;
+  }
+  uint64_t state_rows() const override {
+    uint64_t rows = closed_rows_.rows();
+    for (const auto& window : windows_) rows += window->table->groups.size();
+    for (const Slice& slice : slices_) rows += slice.table->groups.size();
+    return rows;
+  }
+
+  void outputs_changed() override {
+    const bool had = tracking_;
+    tracking_ = has_outputs();
+    // Overlapping windows whose changes are wanted need tables of their own.
+    const bool slice = can_slice_ && (policy_ == EmitPolicy::kOnWindowClose || (policy_ == EmitPolicy::kAfterWatermark && lateness_us_ == 0) ||
+                                      (policy_ == EmitPolicy::kOnUpdate && !tracking_));
+    if (sliced_ && !slice) leave_slices();
+    if (!had && !tracking_ && windows_.empty() && slices_.empty()) sliced_ = slice;
+    // Without outputs nobody is told of a new group: it counts as told, for the day when an output comes.
+    uint32_t& mark = group_header(layout_->shape().prototype.data()).mark;
+    const bool told = policy_ == EmitPolicy::kOnUpdate && !tracking_;
+    mark = told ? mark | kGroupEmitted : mark & ~kGroupEmitted;
+  }
+
+ private:
+  static constexpr int64_t kNoneClosed = std::numeric_limits<int64_t>::min();
+  static constexpr int64_t kAllClosed = std::numeric_limits<int64_t>::max();
+  static constexpr uint32_t kRunIndexSize = 4 * kBatchRowsMax;
+
+  struct Window {
+    int64_t number, start, end;
+    bool fired;  // kAfterWatermark: its first result is out
+    StateTable* table;
+  };
+  // Rows of one slice that count in the windows from `first` on: those before it were closed for them.
+  struct Slice {
+    int64_t slice, first;
+    StateTable* table;
+    bool operator<(const Slice& other) const { return slice != other.slice ? slice < other.slice : first < other.first; }
+  };
+  struct Run {
+    int64_t slice, first;
+    uint32_t rows;
+  };
+
+  // The first window that is open for a watermark in column time (lateness already taken off).
+  int64_t open_from(int64_t time) const {
+    if (time <= -WindowGrid::kTimeMax) return kNoneClosed;
+    if (time >= WindowGrid::kTimeMax) return kAllClosed;
+    return grid_.first_ending_after(time);
+  }
+  int64_t open_for_row(int64_t row_watermark) const {
+    return open_from(shift_time(column_time(std::max(row_watermark, last_watermark_)), -lateness_us_));
+  }
+
+  // All rows in one slice, none of them late for any window: no work per row.
+  bool push_whole(const Batch& batch) {
+    const data::Column& column = batch.columns[time_column_];
+    if (column.validity) return false;
+    int64_t least, greatest;
+    least_and_greatest(column.values<int64_t>(), batch.rows, &least, &greatest);
+    if (least <= -WindowGrid::kTimeMax || greatest >= WindowGrid::kTimeMax) return false;
+    const int64_t slice = grid_.slice_of(least);
+    if (greatest >= grid_.slice_start(slice + 1)) return false;
+    int64_t watermark = data::kWatermarkNone;
+    if (batch.row_watermark) {
+      int64_t unused;
+      least_and_greatest(batch.row_watermark, batch.rows, &unused, &watermark);
+    }
+    const int64_t first = grid_.first_window(slice);
+    if (first > grid_.last_window(slice) || open_for_row(watermark) > first) return false;
+    counters.rows_out += batch.rows;
+    add(slice, first, nullptr, batch.rows);
+    return true;
+  }
+
+  void push_split(const Batch& batch) {
+    split(batch);
+    // Rows by run, each run in order of arrival.
+    uint32_t at = 0;
+    for (uint32_t r = 0; r < runs_.size(); ++r) {
+      const uint32_t n = runs_[r].rows;
+      runs_[r].rows = at;
+      at += n;
+    }
+    for (uint32_t i = 0; i < batch.rows; ++i)
+      if (run_of_row_[i] != kNoRun) run_rows_[runs_[run_of_row_[i]].rows++] = i;
+    uint32_t begin = 0;
+    for (const Run& run : runs_) {
+      counters.rows_out += run.rows - begin;
+      add(run.slice, run.first, run_rows_.data() + begin, run.rows - begin);
+      begin = run.rows;
+    }
+  }
+
+  // Fills runs_ and run_of_row_; refused rows are counted and reported.
+  void split(const Batch& batch) {
+    const data::Column& column = batch.columns[time_column_];
+    const int64_t* times = column.values<int64_t>();
+    for (const Run& run : runs_) run_index_[run_hash(run.slice, run.first)] = 0;
+    runs_.clear();
+    if (batch.rows > run_of_row_.size()) {
+      run_of_row_.resize(batch.rows);
+      run_rows_.resize(batch.rows);
+    }
+    int64_t slice = 0, slice_begin = 0, slice_end = 0, first_of_slice = 0, last_of_slice = 0;
+    int64_t judged = data::kWatermarkNone, open = open_for_row(judged);
+    uint32_t run = kNoRun;
+    for (uint32_t i = 0; i < batch.rows; ++i) {
+      run_of_row_[i] = kNoRun;
+      const int64_t time = times[i];
+      if (column.is_null(i) || time <= -WindowGrid::kTimeMax || time >= WindowGrid::kTimeMax) {
+        ++counters.null_time;
+        if (rejects()) rejects()->reject(layout_->input_types(), batch, i, Reject{RejectReason::kNullTime, input_watermark(), 0, 0, {}});
+        continue;
+      }
+      if (time < slice_begin || time >= slice_end) {
+        slice = grid_.slice_of(time);
+        slice_begin = grid_.slice_start(slice);
+        slice_end = slice_begin + grid_.slice;
+        first_of_slice = grid_.first_window(slice);
+        last_of_slice = grid_.last_window(slice);
+        run = kNoRun;
+      }
+      if (batch.row_watermark && batch.row_watermark[i] != judged) {
+        judged = batch.row_watermark[i];
+        open = open_for_row(judged);
+      }
+      if (first_of_slice > last_of_slice) {  // between two windows
+        ++counters.filtered;
+        continue;
+      }
+      const int64_t first = std::max(first_of_slice, open);
+      if (first > first_of_slice) {
+        for (int64_t w = first_of_slice; w < first && w <= last_of_slice; ++w) reject_late(batch, i, grid_.start(w), grid_.end(w));
+        if (first > last_of_slice) {
+          ++counters.late;
+          continue;
+        }
+      }
+      if (run == kNoRun || runs_[run].first != first) run = find_run(slice, first);
+      run_of_row_[i] = run;
+      ++runs_[run].rows;
+    }
+  }
+  static uint32_t run_hash(int64_t slice, int64_t first) {
+    return static_cast<uint32_t>(hash_combine(static_cast<uint64_t>(slice), static_cast<uint64_t>(first)) & (kRunIndexSize - 1));
+  }
+  uint32_t find_run(int64_t slice, int64_t first) {
+    // An index of one probe; runs that meet in it are found by looking through the list.
+    uint32_t& entry = run_index_[run_hash(slice, first)];
+    if (entry) {
+      if (runs_[entry - 1].slice == slice && runs_[entry - 1].first == first) return entry - 1;
+      for (uint32_t r = 0; r < runs_.size(); ++r)
+        if (runs_[r].slice == slice && runs_[r].first == first) return r;
+    }
+    runs_.push_back({slice, first, 0});
+    entry = static_cast<uint32_t>(runs_.size());
+    return entry - 1;
+  }
+
+  // Rows of one slice, accepted by the windows from `first` on.
+  void add(int64_t slice, int64_t first, const uint32_t* rows, uint32_t count) {
+    if (sliced_) {
+      StateTable& table = *find_slice(slice, first).table;
+      char** groups = layout_->find(table, rows, count);
+      layout_->update(table.pool, rows, groups, count);
+      return;
+    }
+    const int64_t last = grid_.last_window(slice);
+    for (int64_t w = first; w <= last; ++w) {
+      Window& window = find_window(w);
+      char** groups = layout_->find(*window.table, rows, count);
+      if (policy_ == EmitPolicy::kOnUpdate) {
+        if (tracking_) changes_.touch(groups, count, &window, true);
+      } else if (window.fired) {
+        changes_.touch(groups, count, &window, tracking_);
+      }
+      layout_->update(window.table->pool, rows, groups, count);
+    }
+  }
+
+  Window& find_window(int64_t number) {
+    if (last_window_ && last_window_->number == number) return *last_window_;
+    auto at = std::lower_bound(windows_.begin(), windows_.end(), number, [](const Window* w, int64_t n) { return w->number < n; });
+    if (at == windows_.end() || (*at)->number != number) {
+      if (free_windows_.empty()) {
+        owned_windows_.push_back(std::make_unique<Window>());
+        free_windows_.push_back(owned_windows_.back().get());
+        // Room to give every window back without a heap call at closing time.
+        free_windows_.reserve(owned_windows_.size());
+      }
+      Window* window = free_windows_.back();
+      free_windows_.pop_back();
+      *window = Window{number, grid_.start(number), grid_.end(number), false, take_table()};
+      at = windows_.insert(at, window);
+    }
+    last_window_ = *at;
+    return **at;
+  }
+  Slice& find_slice(int64_t slice, int64_t first) {
+    const Slice wanted{slice, first, nullptr};
+    if (last_slice_ < slices_.size() && slices_[last_slice_].slice == slice && slices_[last_slice_].first == first) return slices_[last_slice_];
+    auto at = std::lower_bound(slices_.begin(), slices_.end(), wanted);
+    if (at == slices_.end() || at->slice != slice || at->first != first) at = slices_.insert(at, Slice{slice, first, take_table()});
+    last_slice_ = static_cast<size_t>(at - slices_.begin());
+    return *at;
+  }
+  StateTable* take_table() {
+    if (free_tables_.empty()) {
+      tables_.push_back(std::make_unique<StateTable>(&layout_->shape()));
+      free_tables_.reserve(tables_.capacity());
+      return tables_.back().get();
+    }
+    StateTable* table = free_tables_.back();
+    free_tables_.pop_back();
+    return table;
+  }
+  void give_back(StateTable* table) {
+    layout_->clear(*table);
+    free_tables_.push_back(table);
+  }
+
+  void visit_groups(const StateTable& table, int64_t start, int64_t end, const BatchVisitor& visit) {
+    std::fill(starts_.begin(), starts_.end(), start);
+    std::fill(ends_.begin(), ends_.end(), end);
+    GroupTable::Cursor cursor;
+    while (uint32_t n = table.groups.next(cursor, groups_.data(), kBatchRowsMax))
+      emit_groups(groups_.data(), starts_.data(), ends_.data(), n, visit);
+  }
+
+  // First results of the windows before `from`.
+  void fire(int64_t from) {
+    for (Window* window : windows_) {
+      if (window->number >= from) break;
+      if (window->fired) continue;
+      window->fired = true;
+      visit_groups(*window->table, window->start, window->end, emit_);
+      GroupTable::Cursor cursor;
+      while (uint32_t n = window->table->groups.next(cursor, groups_.data(), kBatchRowsMax))
+        for (uint32_t i = 0; i < n; ++i)
+          if (layout_->alive(groups_[i])) group_header(groups_[i]).mark |= kGroupEmitted;
+    }
+  }
+
+  // What becomes of the rows of a window that closes; null: nothing.
+  const BatchVisitor* closing() const {
+    const bool send = policy_ == EmitPolicy::kOnWindowClose || (policy_ == EmitPolicy::kAfterWatermark && sliced_);
+    return send ? (keep_content_ ? &emit_and_store_ : &emit_) : keep_content_ ? &store_ : nullptr;
+  }
+
+  void close_direct(int64_t from) {
+    size_t n = 0;
+    while (n < windows_.size() && windows_[n]->number < from) {
+      Window* window = windows_[n++];
+      if (const BatchVisitor* visit = closing()) visit_groups(*window->table, window->start, window->end, *visit);
+      give_back(window->table);
+      free_windows_.push_back(window);
+    }
+    if (n == 0) return;
+    windows_.erase(windows_.begin(), windows_.begin() + static_cast<ptrdiff_t>(n));
+    last_window_ = nullptr;
+  }
+
+  void close_sliced(int64_t from) {
+    if (slices_.empty()) {
+      closed_before_ = std::max(closed_before_, from);
+      return;
+    }
+    if (const BatchVisitor* visit = closing()) each_sliced_window(closed_before_, from, *visit);
+    closed_before_ = std::max(closed_before_, from);
+    size_t kept = 0;
+    for (const Slice& slice : slices_) {
+      if (grid_.last_window(slice.slice) < from) give_back(slice.table);
+      else slices_[kept++] = slice;
+    }
+    slices_.resize(kept);
+    last_slice_ = 0;
+  }
+
+  // Merges and visits the windows with rows in [from, to), in order.
+  void each_sliced_window(int64_t from, int64_t to, const BatchVisitor& visit) {
+    from = std::max(from, closed_before_);
+    int64_t w = next_sliced_window(from);
+    for (; w < to; w = next_sliced_window(w + 1)) {
+      StateTable* merged = merge_window(w);
+      visit_groups(*merged, grid_.start(w), grid_.end(w), visit);
+      give_back(merged);
+    }
+  }
+  // The first window >= w that a slice counts in; kAllClosed when there is none.
+  int64_t next_sliced_window(int64_t w) const {
+    int64_t best = kAllClosed;
+    for (const Slice& slice : slices_) {
+      if (std::max(grid_.first_window(slice.slice), w) >= best) break;  // slices are in order: later ones start later
+      const int64_t first = std::max(slice.first, w);
+      if (first <= grid_.last_window(slice.slice)) best = std::min(best, first);
+    }
+    return best;
+  }
+  StateTable* merge_window(int64_t w) {
+    StateTable* merged = take_table();
+    auto slice = std::lower_bound(slices_.begin(), slices_.end(), Slice{grid_.first_slice(w), kNoneClosed, nullptr});
+    const int64_t last = grid_.last_slice(w);
+    for (; slice != slices_.end() && slice->slice <= last; ++slice)
+      if (slice->first <= w) layout_->merge(*merged, *slice->table);
+    return merged;
+  }
+  // From slices to a table for each open window.
+  void leave_slices() {
+    sliced_ = false;
+    for (int64_t w = next_sliced_window(closed_before_); w != kAllClosed; w = next_sliced_window(w + 1)) {
+      StateTable* merged = merge_window(w);
+      Window& window = find_window(w);
+      give_back(window.table);
+      window.table = merged;
+    }
+    for (const Slice& slice : slices_) give_back(slice.table);
+    slices_.clear();
+  }
+
+  static constexpr uint32_t kNoRun = ~0u;
+
+  WindowGrid grid_;
+  uint32_t time_column_;
+  bool can_slice_ = false, sliced_ = false, tracking_ = false;
+  int64_t last_watermark_ = data::kWatermarkNone;  // of the last finish(), stream time
+  int64_t closed_before_ = kNoneClosed;            // sliced: windows before it are closed
+
+  std::vector<std::unique_ptr<StateTable>> tables_;
+  std::vector<StateTable*> free_tables_;
+  std::vector<std::unique_ptr<Window>> owned_windows_;
+  std::vector<Window*> free_windows_;
+  std::vector<Window*> windows_;  // by number
+  Window* last_window_ = nullptr;
+  std::vector<Slice> slices_;     // by (slice, first)
+  size_t last_slice_ = 0;
+  ColumnStore closed_rows_;
+  GroupChanges changes_;
+  std::function<void(const GroupChanges::Entry&)> erase_;
+  BatchVisitor store_, emit_and_store_;
+
+  std::vector<char*> groups_;
+  std::vector<int64_t> starts_, ends_;
+  std::vector<Run> runs_;
+  std::vector<uint32_t> run_of_row_, run_rows_, run_index_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Operator>> make_window_aggregate(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout) {
+  const plan::WindowSpec& window = *node.window;
+  const bool slides = window.kind != plan::WindowKind::kTumble;
+  if (window.size_us <= 0 || (slides && window.slide_us <= 0))
+    return Status(ErrorCode::kInvalidInterval, "a window needs a positive size and slide", node.offset);
+  if (window.kind == plan::WindowKind::kCumulate && window.size_us % window.slide_us != 0)
+    return Status(ErrorCode::kInvalidInterval, "the size of CUMULATE must be a multiple of its step", node.offset);
+  return std::unique_ptr<Operator>(new WindowAggregate(node, std::move(layout)));
+}
+
+}  // namespace laminar::stream
