@@ -53,6 +53,7 @@ struct CreateSource {
   std::vector<std::string> primary_key;
   std::optional<WatermarkClause> watermark;
   OptionList options;
+  std::string statement_text;  // the whole CREATE as the user wrote it, for SHOW CREATE and restarts
 };
 
 enum class EmitMode { kOnUpdate, kOnWindowClose, kAfterWatermark, kEvery, kChanges, kFinal };
@@ -96,7 +97,7 @@ struct DropObjects {
 
 // SHOW SOURCES | STREAMS | MATERIALIZED VIEWS | SINKS | WATERMARKS | DEPENDENCIES [FOR v] | CREATE v | FUNCTIONS ...
 struct ShowStatement {
-  std::string what;  // upper case, words joined by one blank
+  std::string what;  // upper case, words joined by one blank; without FOR and the object: "DEPENDENCIES", "CREATE SINK"
   std::optional<ObjectName> object;
 };
 
@@ -112,15 +113,18 @@ struct SubscribeStatement {
   ObjectName view;
   bool with_snapshot = false;
   std::optional<uint64_t> as_of_tick;
-  std::string where_text;  // blanked to script offsets; empty when absent
+  // The condition alone, blanked to script offsets (at least 15 spaces stand before it); empty when absent.
+  std::string where_text;
+  int64_t where_begin = -1;
 };
 
 struct DrainStatement {};
 struct CheckpointStatement {};
 
-// SET name = value for the engine's own settings; any other SET stays DuckDB's.
+// SET name = value and RESET name for the engine's own settings; any other SET stays DuckDB's.
 struct SetStatement {
   OptionText option;
+  bool reset = false;  // RESET: the option has its default value, which may be empty
 };
 
 using StatementBody = std::variant<CreateSource, CreateView, CreateSink, DropObjects, ShowStatement, ExplainStatement,

@@ -1,0 +1,34 @@
+#include "sql/parse/settings.h"
+
+#include <algorithm>
+#include <array>
+
+namespace laminar::sql {
+namespace {
+
+constexpr OptionSpec kSettings[] = {
+    {.name = "cores", .kind = OptionKind::kInteger, .default_text = "1", .min = 1, .max = 1024,
+     .doc = "cores that run views created from now on"},
+    {.name = "future_skew", .kind = OptionKind::kInterval, .default_text = "1 day", .min = 0,
+     .doc = "how far ahead of the clock a row's time may lie before it no longer moves the watermark"},
+    {.name = "idle_timeout", .kind = OptionKind::kInterval, .default_text = "30 seconds", .min = 0,
+     .doc = "a partition without rows for this long leaves the watermark's minimum; 0 seconds: never"},
+};
+constexpr std::array<std::string_view, 1> kPlanned = {"durability"};
+
+}  // namespace
+
+std::span<const OptionSpec> engine_settings() { return kSettings; }
+
+const OptionSpec* find_engine_setting(std::string_view lower_name) {
+  for (const OptionSpec& row : kSettings) {
+    if (row.name == lower_name) return &row;
+  }
+  return nullptr;
+}
+
+bool is_planned_setting(std::string_view lower_name) {
+  return std::find(kPlanned.begin(), kPlanned.end(), lower_name) != kPlanned.end();
+}
+
+}  // namespace laminar::sql
