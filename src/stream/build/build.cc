@@ -2,9 +2,11 @@
 
 #include "base/check.h"
 #include "stream/build/column_use.h"
+#include "stream/operators/aggregate.h"
 #include "stream/operators/filter_operator.h"
 #include "stream/operators/project_operator.h"
 #include "stream/operators/scan_operator.h"
+#include "stream/operators/top_n_operator.h"
 #include "stream/operators/union_all_operator.h"
 #include "stream/operators/values_operator.h"
 

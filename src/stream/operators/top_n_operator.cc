@@ -1,0 +1,240 @@
+#include "stream/operators/top_n_operator.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace laminar::stream {
+
+using data::kWatermarkEnded;
+using data::kWatermarkNone;
+
+Result<std::unique_ptr<TopNOperator>> TopNOperator::make(const plan::TopNNode& node) {
+  const plan::Node& input = *node.inputs[0];
+  for (const plan::SortKey& key : node.order_by) {
+    if (RowOrder::can_order(input.columns[key.column].type)) continue;
+    return Status(ErrorCode::kNotImplemented, "ORDER BY a column of type " + input.columns[key.column].type.text() + ": " +
+                                                  input.columns[key.column].name + "; order by a scalar column", node.offset);
+  }
+  if (node.emit == plan::EmitPolicy::kOnWindowClose && !node.time_partition) {
+    return Status(ErrorCode::kNeedsWatermark,
+                  "EMIT ON WINDOW CLOSE needs a window or an event-time column among the columns that rows are ranked by", node.offset);
+  }
+  if (node.time_partition && !input.columns[*node.time_partition].time_offset_us) {
+    return Status(ErrorCode::kInternal, "the time of a partition is not event time: " + input.columns[*node.time_partition].name, node.offset);
+  }
+  return std::unique_ptr<TopNOperator>(new TopNOperator(node));
+}
+
+TopNOperator::TopNOperator(const plan::TopNNode& node)
+    : Operator(node.types()), partition_(node.partition), row_number_(node.rank == plan::TopNNode::Rank::kRowNumber),
+      output_rank_(node.output_rank), on_close_(node.time_partition && node.emit != plan::EmitPolicy::kOnUpdate),
+      time_partition_(node.time_partition), input_types_(node.inputs[0]->types()), state_(node), closed_(node.types()),
+      partition_columns_(node.partition.size()), hashes_(data::kBatchRowsMax), out_(node.types()) {
+  CHECK(types().size() == input_types_.size() + (output_rank_ ? 1 : 0));
+  if (time_partition_) time_offset_us_ = *node.inputs[0]->columns[*time_partition_].time_offset_us;
+  for (const plan::OutputColumn& column : node.columns) tag_watermark_ |= column.time_offset_us.has_value();
+  label = "top-n";
+}
+
+// Partitions with a time below this are final when the watermark is `watermark`.
+int64_t TopNOperator::complete_below(int64_t watermark) const {
+  if (watermark == kWatermarkNone || watermark == kWatermarkEnded) return watermark;
+  int64_t result;
+  if (__builtin_add_overflow(watermark, time_offset_us_, &result)) return time_offset_us_ > 0 ? kWatermarkEnded : kWatermarkNone;
+  return result;
+}
+
+bool TopNOperator::refuse(const data::Batch& batch, uint32_t row) {
+  const data::Column& column = batch.columns[*time_partition_];
+  Reject reject;
+  if (column.is_null(row)) {
+    if (!on_close_) return false;  // a partition that is never final
+    ++counters.null_time;
+    reject.reason = RejectReason::kNullTime;
+  } else {
+    const int64_t time = column.values<int64_t>()[row];
+    const int64_t judged = batch.row_watermark ? complete_below(batch.row_watermark[row]) : kWatermarkNone;
+    if (time >= std::max(judged, final_below_)) return false;
+    ++counters.late;
+    reject.reason = RejectReason::kLate;
+    reject.watermark = batch.row_watermark ? batch.row_watermark[row] : output_watermark();
+  }
+  if (rejects()) rejects()->reject(input_types_, batch, row, reject);
+  return true;
+}
+
+void TopNOperator::touch(uint32_t partition) {
+  if (state_.touched(partition)) return;
+  state_.touched(partition) = true;
+  touched_.push_back(partition);
+}
+
+void TopNOperator::push(uint32_t, const data::Batch& batch) {
+  DCHECK(batch.rows <= data::kBatchRowsMax);
+  counters.rows_in += batch.rows;
+  for (size_t i = 0; i < partition_.size(); ++i) partition_columns_[i] = batch.columns[partition_[i]];
+  hash_rows(partition_columns_, batch.rows, hashes_.data());
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    if (time_partition_ && refuse(batch, row)) continue;
+    ++counters.rows_out;
+    const uint32_t known = state_.partition(partition_columns_, row, hashes_[row], false);
+    const uint32_t partition = known != TopNState::kNone ? known : state_.partition(partition_columns_, row, hashes_[row], true);
+    if (known == TopNState::kNone && time_partition_ && !batch.columns[*time_partition_].is_null(row)) {
+      timers_.push_back({batch.columns[*time_partition_].values<int64_t>()[row], partition, timers_made_++});
+      std::push_heap(timers_.begin(), timers_.end());
+      state_.has_timer(partition) = true;
+    }
+    const bool changed = state_.apply(partition, {batch.columns, row}, batch.sequence_of(row), batch.weight(row));
+    if (changed || known == TopNState::kNone) touch(partition);
+  }
+}
+
+void TopNOperator::finish(const TickInfo&) {
+  if (on_close_) {
+    for (const uint32_t partition : touched_) state_.touched(partition) = false;
+  } else {
+    for (const uint32_t partition : touched_) {
+      state_.touched(partition) = false;
+      if (publishing_) emit_changes(partition, true);
+      // Without a timer an empty partition can go at once.
+      if (state_.empty(partition) && !state_.has_timer(partition)) state_.remove_partition(partition);
+    }
+  }
+  touched_.clear();
+  flush();
+  if (time_partition_) complete_partitions();
+  state_.release();
+  set_output_watermark(input_watermark());
+}
+
+void TopNOperator::complete_partitions() {
+  final_below_ = std::max(final_below_, complete_below(input_watermark()));
+  if (timers_.empty() || (timers_.front().time >= final_below_ && final_below_ != kWatermarkEnded)) return;
+  // What is final goes to the log, and on close to the outputs as well.
+  const BatchVisitor close = [this](const data::Batch& batch) { close_batch(batch); };
+  scan_visit_ = &close;
+  while (!timers_.empty() && (timers_.front().time < final_below_ || final_below_ == kWatermarkEnded)) {
+    const uint32_t partition = timers_.front().partition;
+    std::pop_heap(timers_.begin(), timers_.end());
+    timers_.pop_back();
+    complete(partition);
+  }
+  flush();
+  scan_visit_ = nullptr;
+}
+
+void TopNOperator::close_batch(const data::Batch& batch) {
+  if (keep_content_) {
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      for (int64_t i = 0; i < batch.weight(row); ++i) closed_.append_row(batch, row);
+    }
+  }
+  if (on_close_) emit(batch);
+}
+
+void TopNOperator::complete(uint32_t partition) {
+  if (on_close_ || keep_content_) {
+    state_.visible(partition, visible_);
+    for (const TopNState::Visible& item : visible_) append_difference(item.slot, item.ranks, {}, 1);
+  }
+  state_.remove_partition(partition);
+}
+
+// Tells the outputs the difference between what they know of a partition and its result now.
+void TopNOperator::emit_changes(uint32_t partition, bool send) {
+  state_.visible(partition, visible_);
+  old_.clear();
+  for (uint32_t slot = state_.published_head(partition); slot != TopNState::kNone; slot = state_.published(slot).next) {
+    TopNState::Published& known = state_.published(slot);
+    known.was = known.is;
+    known.is = {};
+    old_.push_back(slot);
+  }
+  uint32_t* link = &state_.published_head(partition);
+  for (const TopNState::Visible& item : visible_) {
+    state_.published(item.slot).is = item.ranks;
+    *link = item.slot;
+    link = &state_.published(item.slot).next;
+  }
+  *link = TopNState::kNone;
+  for (const uint32_t slot : old_) {
+    const TopNState::Published& known = state_.published(slot);
+    if (send) append_difference(slot, known.was, known.is, -1);
+    if (known.is.count == 0 && !state_.in_tree(slot)) state_.drop(slot);
+  }
+  for (const TopNState::Visible& item : visible_) {
+    const TopNState::Published& known = state_.published(item.slot);
+    if (send) append_difference(item.slot, known.is, known.was, 1);
+  }
+  for (const uint32_t slot : old_) state_.published(slot).was = {};
+}
+
+void TopNOperator::outputs_changed() {
+  const bool publishing = has_outputs() && !on_close_;
+  if (publishing == publishing_) return;
+  publishing_ = publishing;
+  for (uint32_t partition = 0; partition < state_.partition_end(); ++partition) {
+    if (!state_.live(partition)) continue;
+    if (publishing) {
+      emit_changes(partition, false);  // a new output begins with the content as it is
+      continue;
+    }
+    for (uint32_t slot = state_.published_head(partition); slot != TopNState::kNone; slot = state_.published(slot).next) {
+      state_.published(slot).is = {};
+      if (!state_.in_tree(slot)) state_.drop(slot);
+    }
+    state_.published_head(partition) = TopNState::kNone;
+  }
+  state_.release();
+}
+
+void TopNOperator::scan_content(const BatchVisitor& visit) {
+  closed_.scan(visit);
+  if (on_close_) return;
+  scan_visit_ = &visit;
+  for (uint32_t partition = 0; partition < state_.partition_end(); ++partition) {
+    if (!state_.live(partition)) continue;
+    state_.visible(partition, visible_);
+    for (const TopNState::Visible& item : visible_) append_difference(item.slot, item.ranks, {}, 1);
+  }
+  flush();
+  scan_visit_ = nullptr;
+}
+
+// The copies of a row at ranks `ranks` without those at `without`.
+void TopNOperator::append_difference(uint32_t slot, TopNState::Ranks ranks, TopNState::Ranks without, int64_t sign) {
+  if (!output_rank_ || !row_number_) {
+    const bool same_row = !output_rank_ || ranks.first == without.first;
+    const int64_t count = same_row ? ranks.count - without.count : ranks.count;
+    if (count > 0) append(slot, ranks.first, sign * count);
+    return;
+  }
+  for (int64_t rank = ranks.first; rank < ranks.first + ranks.count; ++rank) {
+    if (rank < without.first || rank >= without.first + without.count) append(slot, rank, sign);
+  }
+}
+
+void TopNOperator::append(uint32_t slot, int64_t rank, int64_t weight) {
+  if (out_.full()) flush();
+  const uint32_t row = out_.rows;
+  state_.rows().append_to(out_, slot);
+  if (output_rank_) out_.column(out_.column_count() - 1).values<int64_t>()[row] = rank;
+  out_.weights()[row] = weight;
+  out_.has_weights |= weight != 1;
+  out_.row_watermark()[row] = output_watermark();
+}
+
+void TopNOperator::flush() {
+  if (out_.rows == 0) return;
+  if (scan_visit_) {
+    (*scan_visit_)(out_.view());
+  } else {
+    // A row that comes back long after its time can be late for windows above.
+    out_.has_row_watermark = tag_watermark_ && output_watermark() != kWatermarkNone;
+    emit(out_.view());
+  }
+  out_.clear();
+}
+
+}  // namespace laminar::stream
