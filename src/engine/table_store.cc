@@ -52,9 +52,10 @@ uint64_t long_string_bytes(const Batch& batch, uint32_t row) {
 
 }  // namespace
 
-void ChangeList::add(const Batch& from, uint32_t row, int64_t weight) {
+void ChangeList::add(const Batch& from, uint32_t row, int64_t weight, uint64_t row_id) {
   if (batches_.empty() || batches_.back()->full()) batches_.push_back(std::make_unique<BatchBuffer>(types_));
   batches_.back()->append_row(from, row, weight);
+  row_ids_.push_back(row_id);
 }
 
 TableStore::TableStore(data::Schema schema, std::vector<uint32_t> primary_key)
@@ -131,11 +132,11 @@ Result<uint64_t> TableStore::insert(std::span<const Batch> rows, OnConflict on_c
         auto found = index_.find(key_of(batch, i));
         if (found != index_.end()) {
           if (on_conflict == OnConflict::kIgnore) continue;
-          remove(found->second, changes);
+          remove(found->second, &changes);
         }
       }
-      place(batch, i);
-      changes.add(batch, i, 1);
+      const uint64_t id = place(batch, i);
+      changes.add(batch, i, 1, id);
       ++affected;
     }
   }
@@ -162,19 +163,35 @@ Result<uint64_t> TableStore::update(std::span<const uint64_t> row_ids, std::span
     }
   }
   CHECK(next == row_ids.size());
-  for (uint64_t id : row_ids) remove(id, changes);
+  for (uint64_t id : row_ids) remove(id, &changes);
   for (const Batch& batch : new_rows) {
     for (uint32_t i = 0; i < batch.rows; ++i) {
-      place(batch, i);
-      changes.add(batch, i, 1);
+      const uint64_t id = place(batch, i);
+      changes.add(batch, i, 1, id);
     }
   }
   return row_ids.size();
 }
 
 Result<uint64_t> TableStore::erase(std::span<const uint64_t> row_ids, ChangeList& changes) {
-  for (uint64_t id : row_ids) remove(id, changes);
+  for (uint64_t id : row_ids) remove(id, &changes);
   return row_ids.size();
+}
+
+void TableStore::revert(const ChangeList& changes) {
+  size_t change = changes.row_ids_.size();
+  for (size_t b = changes.batches_.size(); b-- > 0;) {
+    const Batch batch = changes.batches_[b]->view();
+    for (uint32_t i = batch.rows; i-- > 0;) {
+      --change;
+      if (batch.weight(i) > 0) {
+        remove(changes.row_ids_[change], nullptr);
+      } else {
+        // The slot freed last is taken first, so the row gets its own slot, and its id, back.
+        CHECK(place(batch, i) == changes.row_ids_[change]);
+      }
+    }
+  }
 }
 
 uint64_t TableStore::place(const Batch& batch, uint32_t row) {
@@ -199,12 +216,12 @@ uint64_t TableStore::place(const Batch& batch, uint32_t row) {
   return id;
 }
 
-void TableStore::remove(uint64_t row_id, ChangeList& changes) {
+void TableStore::remove(uint64_t row_id, ChangeList* changes) {
   Chunk& chunk = chunks_[row_id / kBatchRowsMax];
   const uint32_t slot = static_cast<uint32_t>(row_id % kBatchRowsMax);
   CHECK(chunk.live[slot]);
   const Batch view = chunk_view(chunk);
-  changes.add(view, slot, -1);
+  if (changes) changes->add(view, slot, -1, row_id);
   if (!primary_key_.empty()) index_.erase(key_of(view, slot));
   chunk.dead_string_bytes += long_string_bytes(view, slot);
   chunk.live[slot] = 0;

@@ -27,13 +27,15 @@ enum class OnConflict : uint8_t { kError, kIgnore, kReplace };
 class ChangeList {
  public:
   explicit ChangeList(std::vector<data::Type> types) : types_(std::move(types)) {}
-  void add(const data::Batch& from, uint32_t row, int64_t weight);
+  void add(const data::Batch& from, uint32_t row, int64_t weight, uint64_t row_id);
   std::vector<std::unique_ptr<data::BatchBuffer>>& batches() { return batches_; }
   bool empty() const { return batches_.empty(); }
 
  private:
   std::vector<data::Type> types_;
   std::vector<std::unique_ptr<data::BatchBuffer>> batches_;
+  std::vector<uint64_t> row_ids_;  // of each change, in order
+  friend class TableStore;
 };
 
 class TableStore final : public stream::Operator {
@@ -45,6 +47,9 @@ class TableStore final : public stream::Operator {
   Result<uint64_t> insert(std::span<const data::Batch> rows, OnConflict on_conflict, ChangeList& changes);
   Result<uint64_t> update(std::span<const uint64_t> row_ids, std::span<const data::Batch> new_rows, ChangeList& changes);
   Result<uint64_t> erase(std::span<const uint64_t> row_ids, ChangeList& changes);
+
+  // Undoes the changes, last first.
+  void revert(const ChangeList& changes);
 
   // Operator: passes the changes of a statement on. A table has no event time: its watermark never holds others back.
   void push(uint32_t port, const data::Batch& batch) override;
@@ -65,7 +70,7 @@ class TableStore final : public stream::Operator {
   Status check_not_null(const data::Batch& batch, uint32_t row) const;
   Error duplicate_key(const data::Batch& batch, uint32_t row) const;
   uint64_t place(const data::Batch& batch, uint32_t row);
-  void remove(uint64_t row_id, ChangeList& changes);
+  void remove(uint64_t row_id, ChangeList* changes);
   data::Batch chunk_view(Chunk& chunk) const;
   void compact(Chunk& chunk);
 

@@ -66,6 +66,11 @@ void SourceOperator::finish(const TickInfo& tick) {
   if (time_ || combined == data::kWatermarkEnded) set_output_watermark(combined);
 }
 
+void SourceOperator::advance_watermark(uint32_t partition, int64_t watermark) {
+  ensure_partitions(partition + 1, now_us_);
+  tracker_.advance_to(partition, watermark, now_us_);
+}
+
 void SourceOperator::end_partition(uint32_t partition) {
   ensure_partitions(partition + 1, now_us_);
   tracker_.end_partition(partition);

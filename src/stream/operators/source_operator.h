@@ -33,6 +33,8 @@ class SourceOperator final : public Operator {
 
   // Makes partitions known before their first rows, so that the watermark waits for them.
   void ensure_partitions(uint32_t count, int64_t now_us);
+  // The user's word that the partition's rows are no earlier from now on; counts at the next finish().
+  void advance_watermark(uint32_t partition, int64_t watermark);
   // No row will come from it any more; counts at the next finish().
   void end_partition(uint32_t partition);
   void end_all();

@@ -112,6 +112,12 @@ WatermarkTracker::Judged WatermarkTracker::advance(uint32_t partition, const int
   return judged;
 }
 
+void WatermarkTracker::advance_to(uint32_t partition, int64_t watermark, int64_t now_us) {
+  touch(partition, now_us);
+  Partition& p = partitions_[partition];
+  p.watermark = std::max(p.watermark, watermark);
+}
+
 void WatermarkTracker::end_partition(uint32_t partition) {
   CHECK(partition < partitions_.size());
   partitions_[partition].ended = true;

@@ -48,6 +48,9 @@ class WatermarkTracker {
     return time > limit || time == kInfinity;
   }
 
+  // No earlier row will come from the partition; a lower watermark than its own is ignored.
+  void advance_to(uint32_t partition, int64_t watermark, int64_t now_us);
+
   void end_partition(uint32_t partition);
   void end_all();
 

@@ -1,0 +1,634 @@
+#include "engine/database.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/check.h"
+
+namespace laminar::engine {
+
+using data::Batch;
+using data::BatchBuffer;
+
+namespace {
+
+constexpr auto kWaitStep = std::chrono::milliseconds(5);
+constexpr int64_t kClockStepUs = 20'000;  // how often clock-driven stages look at the clock
+constexpr int64_t kRoomPatienceMs = 10'000;
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+// Rows copied out of an object under the lock; readers share them.
+struct SnapshotRows {
+  uint64_t tick = 0, rows = 0;
+  std::vector<std::unique_ptr<BatchBuffer>> batches;
+};
+
+class CopiedSnapshot final : public sql::Snapshot {
+ public:
+  explicit CopiedSnapshot(std::shared_ptr<SnapshotRows> rows) : rows_(std::move(rows)) {
+    for (auto& buffer : rows_->batches) views_.push_back(buffer->view());
+  }
+  CopiedSnapshot(const CopiedSnapshot& other) : Snapshot(), rows_(other.rows_), views_(other.views_) {}
+  uint64_t tick() const override { return rows_->tick; }
+  uint64_t row_count() const override { return rows_->rows; }
+  bool next(Batch& batch) override {
+    if (next_ == views_.size()) return false;
+    batch = views_[next_++];
+    return true;
+  }
+  std::unique_ptr<Snapshot> again() override { return std::make_unique<CopiedSnapshot>(*this); }
+
+ private:
+  std::shared_ptr<SnapshotRows> rows_;
+  std::vector<Batch> views_;
+  size_t next_ = 0;
+};
+
+void copy_batch(const Batch& batch, const std::vector<data::Type>& types, SnapshotRows& to) {
+  for (uint32_t i = 0; i < batch.rows; ++i) {
+    const int64_t weight = batch.weight(i);
+    if (weight <= 0) continue;
+    if (to.batches.empty() || to.batches.back()->full()) to.batches.push_back(std::make_unique<BatchBuffer>(types));
+    BatchBuffer& buffer = *to.batches.back();
+    buffer.append_row(batch, i, weight);
+    buffer.has_sequence = true;
+    to.rows += static_cast<uint64_t>(weight);
+  }
+}
+
+}  // namespace
+
+stream::Stage* Database::Entry::stage() const {
+  if (source) return source.get();
+  if (table) return table.get();
+  if (view) return view.get();
+  if (late) return late.get();
+  return nullptr;
+}
+
+stream::Operator* Database::Entry::output() const {
+  if (source) return &source->op;
+  if (table) return &table->store;
+  if (view) return view->output();
+  if (late) return &late->store;
+  return nullptr;
+}
+
+bool Database::Entry::live() const { return !view || view->state == ViewStage::State::kLive; }
+
+Database::Lock::Lock(Database& database) : database_(database) {
+  database_.waiters_.fetch_add(1);
+  held = std::unique_lock(database_.mutex_);
+  database_.waiters_.fetch_sub(1);
+}
+
+Database::Lock::~Lock() {
+  if (held.owns_lock()) held.unlock();
+  database_.gave_way_.notify_one();
+}
+
+Database::Database(DatabaseOptions options)
+    : options_(options), manual_clock_(options.manual_clock_start_us),
+      clock_(options.manual_clock ? static_cast<Clock&>(manual_clock_) : system_clock_), core_(clock_) {
+  thread_ = std::thread([this] { run(); });
+}
+
+Database::~Database() { close(); }
+
+void Database::close() {
+  {
+    Lock lock(*this);
+    if (closed_) return;
+    closed_ = true;
+    stopping_.store(true);
+    work_.notify_all();
+    live_changed_.notify_all();
+  }
+  thread_.join();
+  // Readers and sinks stop without the lock: their threads may be waiting for it.
+  std::vector<std::unique_ptr<SinkStage>> sinks;
+  std::vector<std::unique_ptr<stream::SourceFeed>> feeds;
+  {
+    Lock lock(*this);
+    for (auto& [name, entry] : entries_) {
+      if (entry.source && entry.source->feed) feeds.push_back(std::move(entry.source->feed));
+      if (entry.view) {
+        for (auto& catch_up : entry.view->catch_up) feeds.push_back(std::move(catch_up->feed));
+        entry.view->catch_up.clear();
+      }
+      if (entry.sink) sinks.push_back(std::move(entry.sink));
+    }
+    for (auto& follower : followers_) follower->close();
+  }
+  feeds.clear();
+  for (auto& sink : sinks) sink->stop();
+}
+
+// Objects ------------------------------------------------------------------------------------------------------------
+
+Database::Entry* Database::entry(const std::string& name) {
+  auto found = entries_.find(lower(name));
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+Result<Database::Entry*> Database::entry_of(const std::string& name, int64_t offset) {
+  if (Entry* found = entry(name)) return found;
+  std::vector<std::string> names;
+  for (auto& [key, item] : entries_) names.push_back(item.object->name);
+  const std::string near = nearest_name(name, names);
+  return Status(ErrorCode::kUnknownObject, "there is no object named " + name + (near.empty() ? "" : "; did you mean " + near + "?"), offset);
+}
+
+std::shared_ptr<const sql::Object> Database::find(const std::string& name) {
+  Lock lock(*this);
+  Entry* found = entry(name);
+  return found ? found->object : nullptr;
+}
+
+std::vector<std::shared_ptr<const sql::Object>> Database::list() {
+  Lock lock(*this);
+  std::vector<std::shared_ptr<const sql::Object>> objects;
+  for (auto& [name, entry] : entries_) objects.push_back(entry.object);
+  return objects;
+}
+
+std::optional<uint64_t> Database::estimate_rows(const std::string& object) {
+  Lock lock(*this);
+  Entry* found = entry(object);
+  if (!found) return std::nullopt;
+  if (found->table) return found->table->store.state_rows();
+  if (found->view) return found->view->content_rows();
+  return std::nullopt;
+}
+
+// Ticks --------------------------------------------------------------------------------------------------------------
+
+void Database::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_.load()) {
+    if (waiters_.load() > 0) {
+      // Let callers in: they wake us when they are done.
+      gave_way_.wait_for(lock, kWaitStep, [this] { return waiters_.load() == 0 || stopping_.load(); });
+    }
+    work_waiting_.store(false);
+    bool worked = false;
+    if (room_for_tick()) {
+      worked = run_sources();
+      for (size_t i = 0; i < creation_order_.size(); ++i) {
+        Entry* item = entry(creation_order_[i]);
+        if (!item || !item->view) continue;
+        if (item->view->state == ViewStage::State::kCatchingUp) worked |= run_catch_up(*item->view);
+        else if (item->view->state == ViewStage::State::kWaiting && !group_open_ && inputs_live(*item->view)) {
+          (void)start_views({item->view->name});
+        }
+      }
+      const int64_t now_us = clock_.now_us();
+      if (!options_.manual_clock && now_us - last_clock_tick_us_ >= kClockStepUs) {
+        last_clock_tick_us_ = now_us;
+        const bool any = std::any_of(entries_.begin(), entries_.end(), [](auto& item) {
+          stream::Stage* stage = item.second.stage();
+          return stage && stage->clock_driven && item.second.live();
+        });
+        if (any) core_.run({}, {}, true);
+      }
+    }
+    if (worked || work_waiting_.load()) {
+      lock.unlock();
+      lock.lock();
+    } else {
+      work_.wait_for(lock, std::chrono::milliseconds(10), [this] { return work_waiting_.load() || stopping_.load(); });
+    }
+  }
+}
+
+void Database::wake() {
+  // Without the lock: the core may be waiting for this very thread to end. A wake-up that falls between the core's last
+  // look and its sleep is made good by the bound of that sleep.
+  if (!work_waiting_.exchange(true)) work_.notify_one();
+}
+
+void Database::wake_locked() {
+  work_waiting_.store(true);
+  work_.notify_one();
+}
+
+bool Database::room_for_tick() {
+  for (auto& follower : followers_) {
+    if (!follower->has_room()) return false;
+  }
+  for (auto& [name, item] : entries_) {
+    if (item.sink && !item.sink->subscription().has_room()) return false;
+  }
+  return true;
+}
+
+Status Database::wait_for_room(Lock& lock, const std::function<bool()>& interrupted) {
+  const int64_t begin_ms = monotonic_ns() / 1'000'000;
+  while (!room_for_tick()) {
+    if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
+    if (interrupted && interrupted()) return Status(ErrorCode::kInterrupted, "interrupted while a subscription or sink is full");
+    if (monotonic_ns() / 1'000'000 - begin_ms > kRoomPatienceMs) {
+      return Status(ErrorCode::kLimitExceeded,
+                    "a subscription or sink has been full for 10 seconds: poll or close the subscription, or mend the sink");
+    }
+    live_changed_.wait_for(lock.held, kWaitStep);
+  }
+  return {};
+}
+
+// One tick of what waits in the feeds of running sources.
+bool Database::run_sources() {
+  inputs_.clear();
+  taken_.clear();
+  batches_.clear();
+  ended_stages_.clear();
+  batches_.reserve(kTickRowsMax / 64);
+  const int64_t now_us = clock_.now_us();
+  std::unique_ptr<stream::SourceFeed> finished;
+  for (auto& name : creation_order_) {
+    Entry* item = entry(name);
+    if (!item || !item->source || !item->source->feed) continue;
+    SourceStage& source = *item->source;
+    if (held_by_catch_up(source)) continue;
+    uint32_t rows = 0;
+    stream::SourceFeed::Item next;
+    bool begun = false;
+    while (rows < kTickRowsMax && batches_.size() < batches_.capacity() && source.feed->poll(next)) {
+      if (!begun) {
+        source.op.begin_tick({core_.tick() + 1, now_us});
+        begun = true;
+      }
+      source.fill_processing_time(*next.buffer, now_us);
+      rows += next.buffer->rows;
+      source.rows += next.buffer->rows;
+      const bool ended = next.ended;
+      if (next.error) {
+        source.state = SourceStage::State::kFailed;
+        source.failure = *next.error;
+      } else if (ended) {
+        source.state = SourceStage::State::kEnded;
+        source.op.end_all();
+        ended_stages_.push_back(&source);
+      }
+      if (next.buffer->rows > 0) {
+        batches_.push_back(next.buffer->view());
+        inputs_.push_back({&source, &source.op, next.partition, nullptr});
+      }
+      taken_.emplace_back(&source, std::move(next));
+      if (ended) break;
+    }
+  }
+  if (taken_.empty()) return false;
+  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].batch = &batches_[i];
+  core_.run(inputs_, ended_stages_, false);
+  for (auto& [source, item] : taken_) {
+    source->feed->recycle(item.buffer);
+    if (item.ended) finished = std::move(source->feed);
+  }
+  after_tick();
+  return true;
+}
+
+void Database::after_tick() { live_changed_.notify_all(); }
+
+uint64_t Database::tick() {
+  Lock lock(*this);
+  return core_.tick();
+}
+
+void Database::run_tick() {
+  Lock lock(*this);
+  core_.run({}, {}, true);
+  after_tick();
+}
+
+void Database::advance_clock(int64_t us) {
+  CHECK(options_.manual_clock);
+  manual_clock_.advance_us(us);
+  run_tick();
+}
+
+Result<SourceStage*> Database::source_with_room(Lock& lock, const std::string& name) {
+  if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
+  if (!room_for_tick()) RETURN_IF_ERROR(wait_for_room(lock, {}));
+  Entry* item = entry(name);
+  if (!item || !item->source) return Status(ErrorCode::kUnknownObject, "the source was dropped: " + name);
+  return item->source.get();
+}
+
+Status Database::append_buffers(const std::shared_ptr<const sql::Object>& source, std::span<const std::unique_ptr<BatchBuffer>> buffers) {
+  Lock lock(*this);
+  Result<SourceStage*> stage = source_with_room(lock, source->name);
+  if (!stage.ok()) return stage.status();
+  const int64_t now_us = clock_.now_us();
+  for (size_t done = 0; done < buffers.size();) {
+    inputs_.clear();
+    batches_.clear();
+    batches_.reserve(kTickRowsMax / data::kBatchRowsMax);
+    for (; done < buffers.size() && batches_.size() < kTickRowsMax / data::kBatchRowsMax; ++done) {
+      if (buffers[done]->rows == 0) continue;
+      (*stage)->fill_processing_time(*buffers[done], now_us);
+      (*stage)->rows += buffers[done]->rows;
+      batches_.push_back(buffers[done]->view());
+      inputs_.push_back({*stage, &(*stage)->op, 0, nullptr});
+    }
+    if (batches_.empty()) return {};
+    for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].batch = &batches_[i];
+    (*stage)->op.begin_tick({core_.tick() + 1, now_us});
+    core_.run(inputs_, {}, false);
+  }
+  return {};
+}
+
+Status Database::append(const std::shared_ptr<const sql::Object>& source, const Batch& batch) {
+  Lock lock(*this);
+  Result<SourceStage*> found = source_with_room(lock, source->name);
+  if (!found.ok()) return found.status();
+  SourceStage& stage = **found;
+  const int64_t now_us = clock_.now_us();
+  // Alignment of validity words: cuts fall on multiples of 64 rows.
+  static_assert(data::kBatchRowsMax % 64 == 0);
+  uint32_t done = 0;
+  while (done < batch.rows) {
+    inputs_.clear();
+    batches_.clear();
+    batches_.reserve(kTickRowsMax / data::kBatchRowsMax);
+    std::vector<std::vector<data::Column>> cuts;
+    if (batch.rows > data::kBatchRowsMax) cuts.reserve(kTickRowsMax / data::kBatchRowsMax);
+    for (uint32_t in_tick = 0; in_tick < kTickRowsMax && done < batch.rows;) {
+      const uint32_t rows = std::min(data::kBatchRowsMax, batch.rows - done);
+      Batch cut;
+      cut.rows = rows;
+      if (rows == batch.rows) {
+        cut.columns = batch.columns;
+      } else {
+        cuts.emplace_back(batch.columns.begin(), batch.columns.end());
+        for (data::Column& column : cuts.back()) {
+          column.data = static_cast<char*>(column.data) + size_t{done} * data::physical_size(column.physical);
+          if (column.validity) column.validity += done / 64;
+        }
+        cut.columns = cuts.back();
+      }
+      batches_.push_back(cut);
+      inputs_.push_back({&stage, &stage.op, 0, nullptr});
+      done += rows;
+      in_tick += rows;
+    }
+    for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].batch = &batches_[i];
+    stage.op.begin_tick({core_.tick() + 1, now_us});
+    core_.run(inputs_, {}, false);
+  }
+  stage.rows += batch.rows;
+  return {};
+}
+
+Result<SourceStage*> Database::appendable_source(const std::string& name) {
+  Lock lock(*this);
+  ASSIGN_OR_RETURN(Entry * item, entry_of(name, -1));
+  if (!item->source) return Status(ErrorCode::kWrongObjectKind, name + " is not a source; rows are appended to sources with connector = 'memory'");
+  if (item->source->connector != "memory") {
+    return Status(ErrorCode::kWrongObjectKind, "source " + name + " reads from connector " + item->source->connector +
+                                                   "; rows are appended to sources with connector = 'memory'");
+  }
+  return item->source.get();
+}
+
+// DML ----------------------------------------------------------------------------------------------------------------
+
+Result<uint64_t> Database::insert(const std::string& object, std::span<const Batch> rows, sql::ConflictAction on_conflict) {
+  sql::Change change;
+  change.object = object;
+  change.rows = rows;
+  change.on_conflict = on_conflict;
+  return apply({&change, 1});
+}
+
+Result<uint64_t> Database::update(const std::string& table, std::span<const uint64_t> row_ids, std::span<const Batch> new_rows) {
+  sql::Change change;
+  change.kind = sql::Change::Kind::kUpdate;
+  change.object = table;
+  change.rows = new_rows;
+  change.row_ids = row_ids;
+  return apply({&change, 1});
+}
+
+Result<uint64_t> Database::erase(const std::string& table, std::span<const uint64_t> row_ids) {
+  sql::Change change;
+  change.kind = sql::Change::Kind::kErase;
+  change.object = table;
+  change.row_ids = row_ids;
+  return apply({&change, 1});
+}
+
+Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
+  Lock lock(*this);
+  if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
+  RETURN_IF_ERROR(wait_for_room(lock, {}));
+  struct Done {
+    TableStage* table;
+    std::unique_ptr<ChangeList> list;
+  };
+  std::vector<Done> done;
+  std::vector<std::unique_ptr<BatchBuffer>> stamped;  // source rows with PROCTIME() columns filled in
+  std::vector<stream::Core::Input> inputs;
+  std::vector<std::unique_ptr<Batch>> views;
+  const int64_t now_us = clock_.now_us();
+  uint64_t affected = 0;
+  Status status;
+  const auto push = [&](stream::Stage* stage, stream::Operator* op, const Batch& batch) {
+    if (batch.rows == 0) return;
+    views.push_back(std::make_unique<Batch>(batch));
+    inputs.push_back({stage, op, 0, views.back().get()});
+  };
+  std::vector<std::pair<SourceStage*, uint64_t>> source_rows;
+  for (const sql::Change& change : changes) {
+    Entry* item = entry(change.object);
+    if (!item) {
+      status = Status(ErrorCode::kUnknownObject, "there is no object named " + change.object);
+      break;
+    }
+    if (item->source && change.kind == sql::Change::Kind::kInsert) {
+      SourceStage& source = *item->source;
+      if (source.connector != "memory") {
+        status = Status(ErrorCode::kWrongObjectKind, "source " + source.name + " takes its rows from connector " + source.connector +
+                                                         "; INSERT needs a source with connector = 'memory'");
+        break;
+      }
+      for (const Batch& batch : change.rows) {
+        affected += batch.rows;
+        source_rows.emplace_back(&source, batch.rows);
+        if (source.processing_time_columns.empty()) {
+          push(&source, &source.op, batch);
+          continue;
+        }
+        auto buffer = std::make_unique<BatchBuffer>(source.object->columns);
+        for (uint32_t i = 0; i < batch.rows; ++i) buffer->append_row(batch, i, 1);
+        source.fill_processing_time(*buffer, now_us);
+        push(&source, &source.op, buffer->view());
+        stamped.push_back(std::move(buffer));
+      }
+      continue;
+    }
+    if (!item->table) {
+      status = Status(ErrorCode::kWrongObjectKind, change.object + " cannot be changed by this statement");
+      break;
+    }
+    TableStage& table = *item->table;
+    done.push_back({&table, std::make_unique<ChangeList>(table.store.types())});
+    ChangeList& list = *done.back().list;
+    Result<uint64_t> rows = uint64_t{0};
+    switch (change.kind) {
+      case sql::Change::Kind::kInsert: {
+        const OnConflict on_conflict = change.on_conflict == sql::ConflictAction::kReplace  ? OnConflict::kReplace
+                                       : change.on_conflict == sql::ConflictAction::kIgnore ? OnConflict::kIgnore
+                                                                                            : OnConflict::kError;
+        rows = table.store.insert(change.rows, on_conflict, list);
+        break;
+      }
+      case sql::Change::Kind::kUpdate: rows = table.store.update(change.row_ids, change.rows, list); break;
+      case sql::Change::Kind::kErase: rows = table.store.erase(change.row_ids, list); break;
+    }
+    if (!rows.ok()) {
+      done.pop_back();
+      status = rows.status();
+      break;
+    }
+    affected += *rows;
+    for (auto& buffer : list.batches()) push(&table, &table.store, buffer->view());
+  }
+  if (!status.ok()) {
+    while (!done.empty()) {
+      done.back().table->store.revert(*done.back().list);
+      done.pop_back();
+    }
+    return status;
+  }
+  if (inputs.empty()) return affected;
+  for (auto& [source, rows] : source_rows) {
+    source->op.begin_tick({core_.tick() + 1, now_us});
+    source->rows += rows;
+  }
+  core_.run(inputs, {}, false);
+  after_tick();
+  return affected;
+}
+
+// Reading ------------------------------------------------------------------------------------------------------------
+
+void Database::scan_entry(Entry& item, const stream::BatchVisitor& visit) {
+  if (item.table) item.table->store.scan_content(visit);
+  else if (item.late) item.late->store.scan_content(visit);
+  else if (item.view && item.view->holds_content()) item.view->scan(visit);
+}
+
+Result<std::vector<std::unique_ptr<sql::Snapshot>>> Database::snapshot(const std::vector<std::string>& objects,
+                                                                       const std::function<bool()>& interrupted) {
+  Lock lock(*this);
+  for (;;) {
+    bool all_live = true;
+    for (const std::string& name : objects) {
+      ASSIGN_OR_RETURN(Entry * item, entry_of(name, -1));
+      if (item->view && item->view->state == ViewStage::State::kFailed) return Status(*item->view->failure);
+      if (item->source) return Status(ErrorCode::kWrongObjectKind, "source " + name + " keeps no rows; create a view over it");
+      if (item->view && !item->view->holds_content()) {
+        return Status(ErrorCode::kWrongObjectKind, "stream " + name + " keeps no rows; create a materialized view over it");
+      }
+      // Views of this group start at COMMIT; until then they are empty.
+      if (!item->live() && !(group_open_ && std::find(group_views_.begin(), group_views_.end(), item->view->name) != group_views_.end())) {
+        all_live = false;
+      }
+    }
+    if (all_live) break;
+    if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
+    if (interrupted && interrupted()) return Status(ErrorCode::kInterrupted, "interrupted while a view catches up");
+    live_changed_.wait_for(lock.held, kWaitStep);
+  }
+  std::vector<std::unique_ptr<sql::Snapshot>> snapshots;
+  for (const std::string& name : objects) {
+    Entry& item = *entry(name);
+    auto rows = std::make_shared<SnapshotRows>();
+    rows->tick = core_.tick();
+    const std::vector<data::Type> types = item.output()->types();
+    scan_entry(item, [&](const Batch& batch) { copy_batch(batch, types, *rows); });
+    snapshots.push_back(std::make_unique<CopiedSnapshot>(std::move(rows)));
+  }
+  return snapshots;
+}
+
+Status Database::drain(const std::function<bool()>& interrupted) {
+  std::vector<SinkStage*> sinks;
+  {
+    Lock lock(*this);
+    for (;;) {
+      bool done = true;
+      for (auto& [name, item] : entries_) {
+        if (item.source) {
+          if (item.source->state == SourceStage::State::kFailed) return Status(*item.source->failure);
+          if (item.source->state == SourceStage::State::kRunning && item.source->definition->bounded()) done = false;
+        }
+        if (item.view && item.view->state == ViewStage::State::kFailed) return Status(*item.view->failure);
+        if (item.view && item.view->state != ViewStage::State::kLive && !group_open_) {
+          // A view that waits for an endless source's past still catches up; it ends when it has.
+          done = false;
+        }
+      }
+      if (done) break;
+      if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
+      if (interrupted && interrupted()) return Status(ErrorCode::kInterrupted, "interrupted while sources drain");
+      live_changed_.wait_for(lock.held, kWaitStep);
+    }
+    core_.run({}, {}, true);
+    after_tick();
+    for (auto& [name, item] : entries_) {
+      if (item.sink) sinks.push_back(item.sink.get());
+    }
+  }
+  constexpr int64_t kSinkPatienceMs = 3000;
+  for (SinkStage* sink : sinks) RETURN_IF_ERROR(sink->flush(interrupted, kSinkPatienceMs));
+  return {};
+}
+
+Result<std::shared_ptr<Subscription>> Database::follow(const std::string& view, Subscription::Callback callback, bool with_snapshot) {
+  Lock lock(*this);
+  ASSIGN_OR_RETURN(Entry * item, entry_of(view, -1));
+  if (!item->view) return Status(ErrorCode::kWrongObjectKind, view + " is not a view or stream; only those can be followed");
+  auto subscription = std::make_shared<Subscription>(item->view->output()->types(), std::move(callback), options_.subscription_rows_max);
+  if (with_snapshot) {
+    scan_entry(*item, [&](const Batch& batch) { subscription->push(0, batch); });
+    subscription->finish({core_.tick(), clock_.now_us()});
+  }
+  item->view->attach(subscription.get());
+  if (item->view->output()->output_watermark() == data::kWatermarkEnded) subscription->close();
+  followers_.push_back(subscription);
+  return subscription;
+}
+
+void Database::unfollow(const std::shared_ptr<Subscription>& subscription) {
+  Lock lock(*this);
+  subscription->close();
+  std::erase(followers_, subscription);
+  for (auto& [name, item] : entries_) {
+    if (!item.view) continue;
+    auto& list = item.view->subscriptions;
+    if (std::find(list.begin(), list.end(), subscription.get()) != list.end()) item.view->detach(subscription.get());
+  }
+  live_changed_.notify_all();
+}
+
+Status Database::advance_watermark(const std::shared_ptr<const sql::Object>& source, int64_t watermark_us) {
+  Lock lock(*this);
+  Entry* item = entry(source->name);
+  if (!item || !item->source) return Status(ErrorCode::kUnknownObject, "the source was dropped: " + source->name);
+  if (!item->source->time) return Status(ErrorCode::kNeedsWatermark, "source " + source->name + " has no WATERMARK FOR a column");
+  item->source->op.advance_watermark(0, watermark_us);
+  stream::Stage* stage = item->source.get();
+  core_.run({}, {&stage, 1}, false);
+  after_tick();
+  return {};
+}
+
+}  // namespace laminar::engine

@@ -1,0 +1,214 @@
+// The engine of one database: its objects, its core, the thread that runs ticks, and what SQL asks of them.
+//
+// Threads: any thread may call; one lock guards objects and core ("the core's lock"). Whoever holds it is the core. The
+//          tick thread runs the ticks of sources that bring rows by themselves and gives way to waiting callers.
+// Owns:    all stages. Objects handed out are immutable.
+// Bounds:  a tick takes at most kTickRowsMax rows; feeds, subscriptions and sinks have their own bounds.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/sink_stage.h"
+#include "engine/source_stage.h"
+#include "engine/subscription.h"
+#include "engine/table_store.h"
+#include "engine/view_stage.h"
+#include "sql/backend.h"
+#include "stream/runtime/core.h"
+
+namespace laminar::engine {
+
+struct DatabaseOptions {
+  bool manual_clock = false;
+  int64_t manual_clock_start_us = 0;
+  uint64_t subscription_rows_max = 1 << 20;
+};
+
+struct MetricValue {
+  std::string name, object;
+  double value = 0;
+};
+
+struct TableStage final : stream::Stage {
+  TableStage(std::shared_ptr<const sql::Object> object_) : object(std::move(object_)), store(object->columns, object->primary_key) {
+    name = object->name;
+    store.label = name;
+    operators = {&store};
+  }
+  std::shared_ptr<const sql::Object> object;
+  TableStore store;
+};
+
+// The relation of LATE DATA TO: holds the late rows of a view and passes them on.
+struct LateStage final : stream::Stage {
+  LateStage(std::shared_ptr<const sql::Object> object_, std::vector<data::Type> types)
+      : object(std::move(object_)), store(std::move(types), true) {
+    name = object->name;
+    operators = {&store};
+  }
+  std::shared_ptr<const sql::Object> object;
+  stream::ViewStoreOperator store;
+};
+
+class Database final : public sql::Backend {
+ public:
+  static constexpr uint32_t kTickRowsMax = 16 * 1024;
+
+  explicit Database(DatabaseOptions options);
+  ~Database() override;
+
+  // sql::Backend
+  std::shared_ptr<const sql::Object> find(const std::string& name) override;
+  std::vector<std::shared_ptr<const sql::Object>> list() override;
+  uint64_t version() override { return version_.load(); }
+  Status create_source(const sql::CreateSource& statement, data::Schema columns) override;
+  Status create_table(const sql::TableSpec& spec, bool or_replace, bool if_not_exists) override;
+  Status create_view(const sql::CreateView& statement, plan::ViewPlan plan) override;
+  Status create_sink(const sql::CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) override;
+  Status drop(sql::ObjectKind kind, const sql::ObjectName& name, bool if_exists, bool cascade) override;
+  void begin_group() override;
+  Status commit_group() override;
+  void rollback_group() override;
+  Result<std::vector<std::unique_ptr<sql::Snapshot>>> snapshot(const std::vector<std::string>& objects,
+                                                               const std::function<bool()>& interrupted) override;
+  Result<uint64_t> insert(const std::string& object, std::span<const data::Batch> rows, sql::ConflictAction on_conflict) override;
+  Result<uint64_t> update(const std::string& table, std::span<const uint64_t> row_ids, std::span<const data::Batch> new_rows) override;
+  Result<uint64_t> erase(const std::string& table, std::span<const uint64_t> row_ids) override;
+  Result<uint64_t> apply(std::span<const sql::Change> changes) override;
+  std::optional<uint64_t> estimate_rows(const std::string& object) override;
+  std::vector<Function> functions() override;
+  Result<data::Schema> function_schema(const std::string& function, const std::string& argument) override;
+  Result<sql::Relation> call_function(const std::string& function, const std::string& argument) override;
+  Result<sql::Relation> show(const sql::ShowStatement& statement) override;
+  Result<std::string> explain(const std::string& object, bool analyze) override;
+  Status drain(const std::function<bool()>& interrupted) override;
+  Status set(const sql::OptionText& option) override;
+  Result<std::unique_ptr<sql::ChangeReader>> subscribe(const sql::SubscribeStatement& statement, expr::ExprPtr where) override;
+
+  // For the C++ interface.
+  // A source that takes rows by append, held by the appender; dropped sources refuse.
+  Result<SourceStage*> appendable_source(const std::string& name);
+  // One tick per kTickRowsMax rows. `batch.rows` may exceed the batch bound: it is cut.
+  Status append(const std::shared_ptr<const sql::Object>& source, const data::Batch& batch);
+  // The same for rows in buffers, whose PROCTIME() columns it fills.
+  Status append_buffers(const std::shared_ptr<const sql::Object>& source, std::span<const std::unique_ptr<data::BatchBuffer>> buffers);
+  Status advance_watermark(const std::shared_ptr<const sql::Object>& source, int64_t watermark_us);
+  Result<std::shared_ptr<Subscription>> follow(const std::string& view, Subscription::Callback callback, bool with_snapshot);
+  void unfollow(const std::shared_ptr<Subscription>& subscription);
+  std::vector<MetricValue> metrics();
+  uint64_t tick();
+  void run_tick();
+  void advance_clock(int64_t us);
+  void close();
+
+ private:
+  struct Entry {
+    std::shared_ptr<const sql::Object> object;
+    std::unique_ptr<SourceStage> source;
+    std::unique_ptr<TableStage> table;
+    std::unique_ptr<ViewStage> view;
+    std::unique_ptr<LateStage> late;
+    std::unique_ptr<SinkStage> sink;
+    std::vector<std::string> inputs;  // objects it reads
+    std::string owner;                // the view that made it (LATE DATA TO)
+    stream::Stage* stage() const;
+    stream::Operator* output() const;
+    bool live() const;
+  };
+  // Holds the core's lock; the tick thread sees that somebody waits and gives way.
+  class Lock {
+   public:
+    explicit Lock(Database& database);
+    ~Lock();
+    std::unique_lock<std::mutex> held;
+
+   private:
+    Database& database_;
+  };
+
+  // All below: under the lock.
+  Entry* entry(const std::string& name);
+  // The source that rows are appended to, when it is there and there is room for a tick.
+  Result<SourceStage*> source_with_room(Lock& lock, const std::string& name);
+  Result<Entry*> entry_of(const std::string& name, int64_t offset);
+  Status check_new_name(const sql::ObjectName& name, bool or_replace, bool if_not_exists, bool& exists);
+  Entry& add_entry(std::shared_ptr<const sql::Object> object);
+  std::vector<std::string> dependents_of(const std::string& name);
+  void remove_entry(const std::string& name);
+  void scan_entry(Entry& entry, const stream::BatchVisitor& visit);
+  Status make_sink(const sql::CreateSink& statement, const std::string& from);
+
+  // Starting views.
+  Status start_views(const std::vector<std::string>& names);
+  Status prepare_start(ViewStage& view);
+  void go_live(const std::vector<ViewStage*>& views);
+  bool inputs_live(const ViewStage& view);
+  bool run_catch_up(ViewStage& view);
+  bool held_by_catch_up(const SourceStage& source);
+
+  // The tick thread.
+  void run();
+  bool run_sources();
+  bool room_for_tick();
+  Status wait_for_room(Lock& lock, const std::function<bool()>& interrupted);
+  void wake();         // from a reader thread
+  void wake_locked();  // under the lock
+  void after_tick();
+
+  // Relations.
+  sql::Relation changes_relation(ViewStage& view);
+  sql::Relation late_relation(RejectStore& rejects);
+  sql::Relation errors_relation(RejectStore& rejects);
+  sql::Relation dead_letters_relation(SourceStage& source);
+  sql::Relation conservation_relation();
+  sql::Relation operators_relation();
+  sql::Relation sources_relation();
+  sql::Relation views_relation();
+  sql::Relation sinks_relation();
+  sql::Relation watermarks_relation();
+  sql::Relation dependencies_relation(const std::string& of);
+  sql::Relation ticks_relation();
+  friend class SubscribeReader;
+
+  const DatabaseOptions options_;
+  SystemClock system_clock_;
+  ManualClock manual_clock_;
+  Clock& clock_;
+  std::mutex mutex_;
+  std::atomic<int> waiters_{0};
+  std::condition_variable gave_way_;
+  std::condition_variable live_changed_;
+  std::condition_variable work_;
+  std::atomic<bool> work_waiting_{false};
+  std::atomic<uint64_t> version_{1};
+  stream::Core core_;
+  std::map<std::string, Entry> entries_;  // by lower-case name
+  std::vector<std::string> creation_order_;
+  // Objects of dropped entries may be in use by queries: they are shared. Stages are not, and go with the entry.
+  bool group_open_ = false;
+  std::vector<std::string> group_views_, group_created_;
+  std::vector<std::shared_ptr<Subscription>> followers_;
+  std::vector<stream::Core::Input> inputs_;
+  std::vector<std::pair<SourceStage*, stream::SourceFeed::Item>> taken_;
+  std::vector<data::Batch> batches_;
+  std::vector<stream::Stage*> ended_stages_;
+  int64_t last_clock_tick_us_ = 0;
+  int64_t future_skew_us_ = 86'400'000'000;
+  int64_t idle_timeout_us_ = 30'000'000;
+  std::atomic<bool> stopping_{false};
+  bool closed_ = false;
+  std::thread thread_;
+};
+
+}  // namespace laminar::engine

@@ -1,0 +1,501 @@
+// CREATE and DROP: what an object needs before it may exist, and what must not depend on it before it may go.
+#include <algorithm>
+
+#include "base/check.h"
+#include "connectors/registry.h"
+#include "engine/database.h"
+
+namespace laminar::engine {
+
+using sql::ObjectKind;
+
+namespace {
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+const char* kind_text(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kSource: return "source";
+    case ObjectKind::kTable: return "table";
+    case ObjectKind::kView: return "materialized view";
+    case ObjectKind::kStream: return "stream";
+    case ObjectKind::kSink: return "sink";
+  }
+  return "";
+}
+
+std::vector<OptionInput> option_inputs(const sql::OptionList& options, std::string_view without) {
+  std::vector<OptionInput> inputs;
+  for (const sql::OptionText& option : options) {
+    if (option.key != without) inputs.push_back({option.key, option.value, option.key_offset, option.value_offset});
+  }
+  return inputs;
+}
+
+// The connector named by WITH (connector = '...').
+Result<const stream::Connector*> connector_of(const sql::OptionList& options, const sql::ObjectName& object) {
+  for (const sql::OptionText& option : options) {
+    if (option.key == "connector") return connectors::lookup_connector(option.value, option.value_offset);
+  }
+  return Status(ErrorCode::kMissingOption, "connector is missing for " + object.name + "; add WITH (connector = '...')", object.offset);
+}
+
+Status at_offset(const Status& status, int64_t offset) {
+  if (status.ok() || status.error().offset >= 0) return status;
+  Error error = status.error();
+  error.offset = offset;
+  return Status(std::move(error));
+}
+
+}  // namespace
+
+Status Database::check_new_name(const sql::ObjectName& name, bool or_replace, bool if_not_exists, bool& exists) {
+  Entry* existing = entry(name.name);
+  exists = existing != nullptr;
+  if (!exists || if_not_exists) return {};
+  if (!or_replace) {
+    return Status(ErrorCode::kObjectExists, std::string(kind_text(existing->object->kind)) + " " + existing->object->name + " exists already", name.offset);
+  }
+  if (group_open_) return Status(ErrorCode::kNotImplemented, "OR REPLACE inside BEGIN ... COMMIT is not there yet", name.offset);
+  const std::vector<std::string> dependents = dependents_of(name.name);
+  if (!dependents.empty()) {
+    return Status(ErrorCode::kDependentObjects, name.name + " cannot be replaced: " + dependents[0] + " reads it", name.offset);
+  }
+  return {};
+}
+
+Database::Entry& Database::add_entry(std::shared_ptr<const sql::Object> object) {
+  const std::string key = lower(object->name);
+  Entry& item = entries_[key];
+  item.object = std::move(object);
+  creation_order_.push_back(key);
+  if (group_open_) group_created_.push_back(key);
+  version_.fetch_add(1);
+  return item;
+}
+
+std::vector<std::string> Database::dependents_of(const std::string& name) {
+  std::vector<std::string> names;
+  const std::string key = lower(name);
+  for (const std::string& other : creation_order_) {
+    const Entry& item = entries_.at(other);
+    if (item.owner == key) continue;  // goes with its view
+    if (std::any_of(item.inputs.begin(), item.inputs.end(), [&key](const std::string& input) { return lower(input) == key; })) {
+      names.push_back(item.object->name);
+    }
+  }
+  return names;
+}
+
+Status Database::create_source(const sql::CreateSource& statement, data::Schema columns) {
+  ASSIGN_OR_RETURN(const stream::Connector* connector, connector_of(statement.options, statement.name));
+  if (!connector->is_source()) {
+    return Status(ErrorCode::kInvalidOption, "connector " + std::string(connector->name()) + " makes sinks only", statement.name.offset);
+  }
+  ASSIGN_OR_RETURN(OptionValues values,
+                   OptionValues::check(connector->source_options(), option_inputs(statement.options, "connector"),
+                                       "source " + statement.name.name + " (connector " + std::string(connector->name()) + ")",
+                                       statement.name.offset));
+  // Processing-time columns are the runtime's: the connector never sees them.
+  data::Schema declared;
+  std::vector<uint32_t> processing_time;
+  for (uint32_t c = 0; c < columns.size(); ++c) {
+    if (statement.columns[c].is_processing_time) {
+      if (columns[c].type.kind != data::TypeKind::kTimestamp) {
+        return Status(ErrorCode::kTypeMismatch, "PROCTIME() column " + columns[c].name + " must be TIMESTAMP", statement.columns[c].type_offset);
+      }
+      if (c + statement.columns.size() - columns.size() < c) return Status(ErrorCode::kInternal, "columns do not match the statement");
+      processing_time.push_back(c);
+    } else {
+      if (!processing_time.empty()) {
+        return Status(ErrorCode::kNotImplemented, "PROCTIME() columns come last: move " + columns[c].name + " before them",
+                      statement.columns[c].offset);
+      }
+      declared.push_back(columns[c]);
+    }
+  }
+  Result<std::unique_ptr<stream::SourceDefinition>> definition = connector->make_source(statement.name.name, declared, values);
+  if (!definition.ok()) return at_offset(definition.status(), statement.name.offset);
+  std::string watermark_column;
+  int64_t delay_us = 0;
+  if (columns.empty()) {
+    columns = (*definition)->inferred_schema();
+    if (columns.empty()) {
+      return Status(ErrorCode::kTypeMismatch, "source " + statement.name.name + " declares no columns and connector " +
+                                                  std::string(connector->name()) + " cannot tell them", statement.name.offset);
+    }
+    watermark_column = (*definition)->inferred_watermark_column();
+    delay_us = (*definition)->inferred_watermark_delay_us();
+  }
+  int64_t watermark_offset = statement.name.offset;
+  if (statement.watermark) {
+    watermark_column = statement.watermark->column;
+    delay_us = statement.watermark->delay_us;
+    watermark_offset = statement.watermark->offset;
+  }
+  auto object = std::make_shared<sql::Object>();
+  object->kind = ObjectKind::kSource;
+  object->name = statement.name.name;
+  object->columns = columns;
+  object->append_only = true;
+  object->time_offset_us.resize(columns.size());
+  std::optional<stream::SourceTime> time;
+  if (!watermark_column.empty()) {
+    const auto found = std::find_if(columns.begin(), columns.end(), [&](const data::Field& f) { return lower(f.name) == lower(watermark_column); });
+    if (found == columns.end()) {
+      return Status(ErrorCode::kInvalidWatermark, "watermark column is not there: " + watermark_column, watermark_offset);
+    }
+    if (found->type.kind != data::TypeKind::kTimestamp && found->type.kind != data::TypeKind::kTimestampTz) {
+      return Status(ErrorCode::kInvalidWatermark, "watermark column is not a timestamp: " + object->name + "." + found->name + " (" +
+                                                      found->type.text() + "); declare it on a TIMESTAMP column", watermark_offset);
+    }
+    stream::SourceTime source_time;
+    source_time.column = static_cast<uint32_t>(found - columns.begin());
+    source_time.watermark.delay_us = delay_us;
+    source_time.watermark.idle_timeout_us = idle_timeout_us_;
+    source_time.watermark.future_skew_max_us = future_skew_us_;
+    object->time_offset_us[source_time.column] = 0;
+    time = source_time;
+  }
+  Lock lock(*this);
+  bool exists = false;
+  RETURN_IF_ERROR(check_new_name(statement.name, statement.or_replace, statement.if_not_exists, exists));
+  if (exists && statement.if_not_exists) return {};
+  if (exists) remove_entry(statement.name.name);
+  auto stage = std::make_unique<SourceStage>(object, std::string(connector->name()), definition.take(), time, std::move(processing_time));
+  // Its partitions hold the watermark back from the start.
+  stage->op.ensure_partitions(1, clock_.now_us());
+  core_.add(stage.get());
+  add_entry(std::move(object)).source = std::move(stage);
+  return {};
+}
+
+Status Database::create_table(const sql::TableSpec& spec, bool or_replace, bool if_not_exists) {
+  auto object = std::make_shared<sql::Object>();
+  object->kind = ObjectKind::kTable;
+  object->name = spec.name.name;
+  object->columns = spec.columns;
+  object->primary_key = spec.primary_key;
+  object->time_offset_us.resize(spec.columns.size());
+  object->holds_content = true;
+  object->sql = spec.sql;
+  object->column_defaults = spec.column_defaults;
+  object->checks = spec.checks;
+  Lock lock(*this);
+  bool exists = false;
+  RETURN_IF_ERROR(check_new_name(spec.name, or_replace, if_not_exists, exists));
+  if (exists && if_not_exists) return {};
+  if (exists) remove_entry(spec.name.name);
+  auto stage = std::make_unique<TableStage>(object);
+  core_.add(stage.get());
+  stream::Stage* first = stage.get();
+  add_entry(std::move(object)).table = std::move(stage);
+  core_.run({}, {&first, 1}, false);  // sets its watermark
+  return {};
+}
+
+Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan plan) {
+  auto object = std::make_shared<sql::Object>();
+  object->kind = statement.is_stream ? ObjectKind::kStream : ObjectKind::kView;
+  object->name = statement.name.name;
+  object->append_only = plan.root->append_only && plan.emit != plan::EmitMode::kEvery;
+  for (const plan::OutputColumn& column : plan.root->columns) {
+    object->columns.push_back({column.name, column.type});
+    object->time_offset_us.push_back(column.time_offset_us);
+  }
+  object->primary_key = plan.root->key;
+  object->holds_content = !statement.is_stream;
+  object->sql = statement.statement_text;
+  const std::vector<std::string> inputs = plan.inputs;
+  Result<std::unique_ptr<ViewStage>> made = ViewStage::make(object, std::move(plan));
+  if (!made.ok()) return at_offset(made.status(), statement.query_begin);
+  std::unique_ptr<ViewStage> view = made.take();
+  Lock lock(*this);
+  bool exists = false;
+  RETURN_IF_ERROR(check_new_name(statement.name, statement.or_replace, statement.if_not_exists, exists));
+  if (exists && statement.if_not_exists) return {};
+  for (const std::string& input : inputs) {
+    if (lower(input) == lower(object->name)) {
+      return Status(ErrorCode::kDependentObjects, object->name + " cannot read itself", statement.name.offset);
+    }
+    RETURN_IF_ERROR(entry_of(input, statement.query_begin).status());
+  }
+  if (statement.late_data_to) {
+    bool late_exists = false;
+    RETURN_IF_ERROR(check_new_name(*statement.late_data_to, false, false, late_exists));
+    if (view->rejects->late_schema().size() <= 4) {
+      return Status(ErrorCode::kNeedsWatermark, "LATE DATA TO needs a window: no row of " + object->name + " can be late", statement.late_data_to->offset);
+    }
+  }
+  if (exists) remove_entry(statement.name.name);
+  ViewStage* stage = view.get();
+  core_.add(stage);
+  Entry& item = add_entry(object);
+  item.view = std::move(view);
+  item.inputs = inputs;
+  if (statement.late_data_to) {
+    auto late_object = std::make_shared<sql::Object>();
+    late_object->kind = ObjectKind::kView;
+    late_object->name = statement.late_data_to->name;
+    late_object->columns = stage->rejects->late_schema();
+    late_object->append_only = true;
+    late_object->time_offset_us.resize(late_object->columns.size());
+    late_object->holds_content = true;
+    late_object->sql = statement.statement_text;
+    std::vector<data::Type> types;
+    for (const data::Field& field : late_object->columns) types.push_back(field.type);
+    auto late = std::make_unique<LateStage>(late_object, types);
+    core_.add(late.get());
+    core_.connect(stage, late.get());
+    stage->rejects->set_late_listener([store = &late->store](const data::Batch& batch) { store->push(0, batch); });
+    stage->late_data_object = lower(late_object->name);
+    Entry& late_item = add_entry(late_object);
+    late_item.late = std::move(late);
+    late_item.owner = lower(object->name);
+    late_item.inputs = {object->name};
+  }
+  if (group_open_) {
+    group_views_.push_back(object->name);
+    return {};
+  }
+  Status status = start_views({object->name});
+  if (!status.ok()) {
+    if (!stage->late_data_object.empty()) remove_entry(stage->late_data_object);
+    remove_entry(object->name);
+  }
+  return at_offset(status, statement.query_begin);
+}
+
+Status Database::make_sink(const sql::CreateSink& statement, const std::string& from) {
+  ASSIGN_OR_RETURN(Entry * input, entry_of(from, statement.from.offset));
+  stream::Operator* output = input->output();
+  if (!output || input->source) {
+    return Status(ErrorCode::kWrongObjectKind, "a sink reads a view, stream or table: " + from, statement.from.offset);
+  }
+  if (input->table) return Status(ErrorCode::kNotImplemented, "a sink over a table is not there yet; create a view over it: " + from, statement.from.offset);
+  ASSIGN_OR_RETURN(const stream::Connector* connector, connector_of(statement.options, statement.name));
+  if (!connector->is_sink()) {
+    return Status(ErrorCode::kInvalidOption, "connector " + std::string(connector->name()) + " makes sources only", statement.name.offset);
+  }
+  ASSIGN_OR_RETURN(OptionValues values,
+                   OptionValues::check(connector->sink_options(), option_inputs(statement.options, "connector"),
+                                       "sink " + statement.name.name + " (connector " + std::string(connector->name()) + ")", statement.name.offset));
+  Result<std::unique_ptr<stream::SinkDefinition>> definition =
+      connector->make_sink(statement.name.name, input->object->columns, input->object->append_only, values);
+  if (!definition.ok()) return at_offset(definition.status(), statement.name.offset);
+  Result<std::unique_ptr<stream::SinkWriter>> writer = (*definition)->open();
+  if (!writer.ok()) return at_offset(writer.status(), statement.name.offset);
+  auto object = std::make_shared<sql::Object>();
+  object->kind = ObjectKind::kSink;
+  object->name = statement.name.name;
+  object->columns = input->object->columns;
+  object->time_offset_us.resize(object->columns.size());
+  object->sql = statement.statement_text;
+  auto sink = std::make_unique<SinkStage>(object, from, std::string(connector->name()), definition.take(), writer.take(), output->types(), SinkOptions{});
+  Subscription& subscription = sink->subscription();
+  scan_entry(*input, [&](const data::Batch& batch) { subscription.push(0, batch); });
+  subscription.finish({core_.tick(), clock_.now_us()});
+  if (input->view) input->view->attach(&subscription);
+  if (input->late) {
+    input->late->store.add_output(&subscription, 0);
+    input->late->operators.push_back(&subscription);
+  }
+  Entry& item = add_entry(object);
+  item.sink = std::move(sink);
+  item.inputs = {from};
+  return {};
+}
+
+Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) {
+  std::string from = statement.from.name;
+  {
+    Lock lock(*this);
+    bool exists = false;
+    RETURN_IF_ERROR(check_new_name(statement.name, statement.or_replace, statement.if_not_exists, exists));
+    if (exists && statement.if_not_exists) return {};
+    if (!query) {
+      ASSIGN_OR_RETURN(Entry * input, entry_of(from, statement.from.offset));
+      if (input->view && input->view->state == ViewStage::State::kFailed) return Status(*input->view->failure);
+    }
+    if (exists) remove_entry(statement.name.name);
+  }
+  if (query) {
+    // The query becomes a stream of its own, which goes with the sink.
+    from = statement.name.name + "_query";
+    sql::CreateView stream;
+    stream.name = statement.name;
+    stream.name.name = from;
+    stream.is_stream = true;
+    stream.statement_text = statement.statement_text;
+    query->name = from;
+    query->is_stream = true;
+    Lock lock(*this);
+    bool exists = false;
+    RETURN_IF_ERROR(check_new_name(stream.name, false, false, exists));
+    const std::vector<std::string> inputs = query->inputs;
+    auto object = std::make_shared<sql::Object>();
+    object->kind = ObjectKind::kStream;
+    object->name = from;
+    object->append_only = query->root->append_only && query->emit != plan::EmitMode::kEvery;
+    for (const plan::OutputColumn& column : query->root->columns) {
+      object->columns.push_back({column.name, column.type});
+      object->time_offset_us.push_back(column.time_offset_us);
+    }
+    object->sql = statement.statement_text;
+    ASSIGN_OR_RETURN(std::unique_ptr<ViewStage> view, ViewStage::make(object, std::move(*query)));
+    core_.add(view.get());
+    Entry& item = add_entry(object);
+    item.view = std::move(view);
+    item.inputs = inputs;
+    item.owner = lower(statement.name.name);
+    Status status = make_sink(statement, from);
+    if (!status.ok()) {
+      remove_entry(from);
+      return status;
+    }
+    if (group_open_) {
+      group_views_.push_back(from);
+      return {};
+    }
+    return start_views({from});
+  }
+  Lock lock(*this);
+  return make_sink(statement, from);
+}
+
+void Database::remove_entry(const std::string& name) {
+  const std::string key = lower(name);
+  auto found = entries_.find(key);
+  CHECK(found != entries_.end());
+  Entry& item = found->second;
+  if (item.sink) {
+    Subscription* subscription = &item.sink->subscription();
+    if (Entry* input = entry(item.sink->from)) {
+      if (input->view) input->view->detach(subscription);
+      if (input->late) {
+        input->late->store.remove_output(subscription);
+        std::erase(input->late->operators, static_cast<stream::Operator*>(subscription));
+      }
+    }
+  }
+  if (item.view) {
+    ViewStage& view = *item.view;
+    for (const stream::Pipeline::Scan& scan : view.pipeline.scans) {
+      if (Entry* input = entry(scan.object)) {
+        if (input->output()) input->output()->remove_output(scan.op);
+        if (input->stage()) core_.disconnect(input->stage(), &view);
+      }
+    }
+    for (Subscription* subscription : view.subscriptions) subscription->close();
+    core_.remove(&view);
+  } else if (item.stage()) {
+    core_.remove(item.stage());
+  }
+  entries_.erase(found);
+  std::erase(creation_order_, key);
+  std::erase(group_created_, key);
+  version_.fetch_add(1);
+}
+
+Status Database::drop(ObjectKind kind, const sql::ObjectName& name, bool if_exists, bool cascade) {
+  Lock lock(*this);
+  Entry* item = entry(name.name);
+  if (!item) {
+    if (if_exists) return {};
+    return entry_of(name.name, name.offset).status();
+  }
+  if (item->object->kind != kind) {
+    return Status(ErrorCode::kWrongObjectKind, name.name + " is a " + kind_text(item->object->kind) + "; use DROP " +
+                                                   (item->object->kind == ObjectKind::kView ? "MATERIALIZED VIEW" : kind_text(item->object->kind)),
+                  name.offset);
+  }
+  if (!item->owner.empty()) {
+    return Status(ErrorCode::kDependentObjects, name.name + " belongs to " + item->owner + "; drop that", name.offset);
+  }
+  if (group_open_) return Status(ErrorCode::kNotImplemented, "DROP inside BEGIN ... COMMIT is not there yet", name.offset);
+  // What goes with it, dependents first.
+  std::vector<std::string> doomed;
+  const std::function<void(const std::string&)> collect = [&](const std::string& object) {
+    for (const std::string& other : creation_order_) {
+      Entry& candidate = entries_.at(other);
+      const bool reads = std::any_of(candidate.inputs.begin(), candidate.inputs.end(), [&](const std::string& i) { return lower(i) == lower(object); });
+      if ((reads || candidate.owner == lower(object)) && std::find(doomed.begin(), doomed.end(), other) == doomed.end()) collect(other);
+    }
+    if (std::find(doomed.begin(), doomed.end(), lower(object)) == doomed.end()) doomed.push_back(lower(object));
+  };
+  std::vector<std::string> dependents = dependents_of(name.name);
+  if (!item->view || item->view->late_data_object.empty()) {
+    // nothing of its own
+  } else {
+    for (const std::string& d : dependents_of(item->view->late_data_object)) dependents.push_back(d);
+  }
+  // The stream of CREATE SINK ... FROM (query) goes with its sink.
+  std::erase_if(dependents, [&](const std::string& d) { return entry(d)->owner == lower(name.name); });
+  if (!dependents.empty() && !cascade) {
+    std::string list;
+    for (const std::string& d : dependents) list += (list.empty() ? "" : ", ") + d;
+    return Status(ErrorCode::kDependentObjects, name.name + " cannot be dropped: " + list + (dependents.size() == 1 ? " reads it" : " read it") +
+                                                    "; drop those first, or use CASCADE", name.offset);
+  }
+  collect(name.name);
+  // Threads of sinks and feeds end outside the lock.
+  std::vector<std::unique_ptr<SinkStage>> sinks;
+  std::vector<std::unique_ptr<ViewStage>> views;
+  std::vector<std::unique_ptr<SourceStage>> sources;
+  for (const std::string& object : doomed) {
+    Entry& candidate = entries_.at(object);
+    SinkStage* sink = candidate.sink.get();
+    if (sink && entry(sink->from)) {
+      // Detach while its input is still there, then keep the stage beyond the entry.
+      Entry* input = entry(sink->from);
+      if (input->view) input->view->detach(&sink->subscription());
+      if (input->late) {
+        input->late->store.remove_output(&sink->subscription());
+        std::erase(input->late->operators, static_cast<stream::Operator*>(&sink->subscription()));
+      }
+    }
+    if (candidate.sink) sinks.push_back(std::move(candidate.sink));
+    if (candidate.view) {
+      for (auto& catch_up : candidate.view->catch_up) catch_up->feed.reset();
+      candidate.view->catch_up.clear();
+    }
+    if (candidate.source && candidate.source->feed) candidate.source->feed.reset();
+    remove_entry(object);
+  }
+  std::erase_if(followers_, [](const std::shared_ptr<Subscription>& f) { return f->ended(); });
+  lock.held.unlock();
+  for (auto& sink : sinks) sink->stop();
+  return {};
+}
+
+void Database::begin_group() {
+  Lock lock(*this);
+  group_open_ = true;
+}
+
+Status Database::commit_group() {
+  Lock lock(*this);
+  if (!group_open_) return {};
+  group_open_ = false;
+  std::vector<std::string> views;
+  views.swap(group_views_);
+  group_created_.clear();
+  return start_views(views);
+}
+
+void Database::rollback_group() {
+  Lock lock(*this);
+  if (!group_open_) return;
+  group_open_ = false;
+  group_views_.clear();
+  std::vector<std::string> created;
+  created.swap(group_created_);
+  for (auto name = created.rbegin(); name != created.rend(); ++name) {
+    if (entry(*name)) remove_entry(*name);
+  }
+}
+
+}  // namespace laminar::engine

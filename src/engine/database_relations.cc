@@ -1,0 +1,456 @@
+// What the engine tells about itself: SHOW, EXPLAIN, the table functions, SET and SUBSCRIBE.
+#include <algorithm>
+
+#include "base/check.h"
+#include "data/text.h"
+#include "engine/database.h"
+#include "engine/relation.h"
+#include "expr/program.h"
+
+namespace laminar::engine {
+
+using data::Schema;
+using sql::ObjectKind;
+using sql::Relation;
+
+namespace {
+
+const char* kind_text(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kSource: return "source";
+    case ObjectKind::kTable: return "table";
+    case ObjectKind::kView: return "materialized view";
+    case ObjectKind::kStream: return "stream";
+    case ObjectKind::kSink: return "sink";
+  }
+  return "";
+}
+
+void time_or_null(RelationBuilder& out, int64_t us) {
+  us == data::kWatermarkNone ? out.null() : out.integer(us);
+}
+
+Schema changes_schema(const Schema& columns) {
+  Schema schema = {integer_field("tick"), integer_field("weight")};
+  schema.insert(schema.end(), columns.begin(), columns.end());
+  return schema;
+}
+
+struct FunctionRow {
+  const char* name;
+  bool takes_object;
+  const char* doc;
+};
+constexpr FunctionRow kFunctions[] = {
+    {"changes", true, "the retained history of a view: tick, weight, its columns; needs WITH (retain_history = '...')"},
+    {"late_rows", true, "rows of a view's window that came too late, or of a source that lie too far in the future"},
+    {"errors", true, "rows of a view whose expressions failed, with the message"},
+    {"dead_letters", true, "records of a source that could not be decoded"},
+    {"laminar_conservation", false, "per view and operator: rows in, and what became of each"},
+    {"laminar_operators", false, "per operator: rows, changes, state, time"},
+    {"laminar_sources", false, "per source: state, rows, watermark"},
+    {"laminar_views", false, "per view: state, rows, watermark, memory"},
+    {"laminar_sinks", false, "per sink: guarantee, epochs, rows, failures"},
+    {"laminar_ticks", false, "the core's ticks: count and time percentiles"},
+};
+
+}  // namespace
+
+std::vector<sql::Backend::Function> Database::functions() {
+  std::vector<Function> list;
+  for (const FunctionRow& row : kFunctions) list.push_back({row.name, row.takes_object, row.doc});
+  return list;
+}
+
+Result<Schema> Database::function_schema(const std::string& function, const std::string& argument) {
+  ASSIGN_OR_RETURN(Relation relation, [&]() -> Result<Relation> {
+    const auto found = std::find_if(std::begin(kFunctions), std::end(kFunctions), [&](const FunctionRow& r) { return function == r.name; });
+    if (found == std::end(kFunctions)) return Status(ErrorCode::kUnknownFunction, "unknown function: " + function);
+    if (function == "changes") {
+      Lock lock(*this);
+      ASSIGN_OR_RETURN(Entry * item, entry_of(argument, -1));
+      if (!item->view || !item->view->history) {
+        return Status(ErrorCode::kNoHistory, "no history is kept of " + argument + "; create the view WITH (retain_history = '64 MB')");
+      }
+      Relation schema_only;
+      schema_only.columns = changes_schema(item->object->columns);
+      return schema_only;
+    }
+    return call_function(function, argument);
+  }());
+  return relation.columns;
+}
+
+Result<Relation> Database::call_function(const std::string& function, const std::string& argument) {
+  Lock lock(*this);
+  if (function == "laminar_conservation") return conservation_relation();
+  if (function == "laminar_operators") return operators_relation();
+  if (function == "laminar_sources") return sources_relation();
+  if (function == "laminar_views") return views_relation();
+  if (function == "laminar_sinks") return sinks_relation();
+  if (function == "laminar_ticks") return ticks_relation();
+  ASSIGN_OR_RETURN(Entry * item, entry_of(argument, -1));
+  if (function == "dead_letters") {
+    if (!item->source) return Status(ErrorCode::kWrongObjectKind, "dead_letters takes a source; " + argument + " is a " + kind_text(item->object->kind));
+    return dead_letters_relation(*item->source);
+  }
+  if (item->source && function == "late_rows") return late_relation(item->source->rejects);
+  if (!item->view) return Status(ErrorCode::kWrongObjectKind, function + " takes a view; " + argument + " is a " + kind_text(item->object->kind));
+  if (function == "changes") {
+    if (!item->view->history) {
+      return Status(ErrorCode::kNoHistory, "no history is kept of " + argument + "; create the view WITH (retain_history = '64 MB')");
+    }
+    return changes_relation(*item->view);
+  }
+  if (function == "late_rows") return late_relation(*item->view->rejects);
+  if (function == "errors") return errors_relation(*item->view->rejects);
+  return Status(ErrorCode::kUnknownFunction, "unknown function: " + function);
+}
+
+Relation Database::changes_relation(ViewStage& view) {
+  RelationBuilder out(changes_schema(view.object->columns));
+  view.history->scan(0, [&](uint64_t tick, const data::Batch& batch) {
+    out.rows(batch, 2, [&](RelationBuilder& row, uint32_t i) { row.integer(static_cast<int64_t>(tick)).integer(batch.weight(i)); });
+  });
+  return out.take();
+}
+
+Relation Database::late_relation(RejectStore& rejects) {
+  RelationBuilder out(rejects.late_schema());
+  rejects.scan_late([&](const data::Batch& batch) { out.rows(batch, 0, [](RelationBuilder&, uint32_t) {}); });
+  return out.take();
+}
+
+Relation Database::errors_relation(RejectStore& rejects) {
+  RelationBuilder out(rejects.error_schema());
+  rejects.scan_errors([&](const data::Batch& batch) { out.rows(batch, 0, [](RelationBuilder&, uint32_t) {}); });
+  return out.take();
+}
+
+Relation Database::dead_letters_relation(SourceStage& source) {
+  RelationBuilder out({text_field("object"), integer_field("position"), text_field("reason"), text_field("record")});
+  for (const stream::BadRecord& record : source.dead_letters.list()) {
+    out.row().text(record.object).integer(static_cast<int64_t>(record.position)).text(record.reason).text(record.text);
+  }
+  return out.take();
+}
+
+Relation Database::conservation_relation() {
+  RelationBuilder out({text_field("view"), text_field("operator"), integer_field("rows_in"), integer_field("rows_out"), integer_field("filtered"),
+                       integer_field("late"), integer_field("null_time"), integer_field("errors"), integer_field("difference"),
+                       integer_field("emitted"), integer_field("retracted")});
+  for (const std::string& name : creation_order_) {
+    Entry& item = entries_.at(name);
+    if (!item.view) continue;
+    for (const auto& op : item.view->pipeline.operators) {
+      const stream::OperatorCounters& c = op->counters;
+      const int64_t difference = static_cast<int64_t>(c.rows_in) -
+                                 static_cast<int64_t>(c.rows_out + c.filtered + c.late + c.null_time + c.errors);
+      out.row().text(item.object->name).text(op->label).integer(static_cast<int64_t>(c.rows_in)).integer(static_cast<int64_t>(c.rows_out))
+          .integer(static_cast<int64_t>(c.filtered)).integer(static_cast<int64_t>(c.late)).integer(static_cast<int64_t>(c.null_time))
+          .integer(static_cast<int64_t>(c.errors)).integer(difference).integer(static_cast<int64_t>(c.emitted))
+          .integer(static_cast<int64_t>(c.retracted));
+    }
+  }
+  return out.take();
+}
+
+Relation Database::operators_relation() {
+  RelationBuilder out({text_field("object"), text_field("operator"), integer_field("rows_in"), integer_field("emitted"), integer_field("retracted"),
+                       integer_field("state_rows"), integer_field("state_bytes"), time_field("watermark"), number_field("busy_ms")});
+  for (const std::string& name : creation_order_) {
+    Entry& item = entries_.at(name);
+    stream::Stage* stage = item.stage();
+    if (!stage) continue;
+    for (stream::Operator* op : stage->operators) {
+      out.row().text(item.object->name).text(op->label).integer(static_cast<int64_t>(op->counters.rows_in))
+          .integer(static_cast<int64_t>(op->counters.emitted)).integer(static_cast<int64_t>(op->counters.retracted))
+          .integer(static_cast<int64_t>(op->state_rows())).integer(static_cast<int64_t>(op->state_bytes()));
+      time_or_null(out, op->output_watermark());
+      out.number(static_cast<double>(op->busy_ns) / 1e6);
+    }
+  }
+  return out.take();
+}
+
+Relation Database::sources_relation() {
+  RelationBuilder out({text_field("name"), text_field("connector"), text_field("state"), integer_field("rows"), time_field("watermark"),
+                       integer_field("dead_letters"), integer_field("future_rows"), text_field("error")});
+  for (const std::string& name : creation_order_) {
+    Entry& item = entries_.at(name);
+    if (!item.source) continue;
+    SourceStage& source = *item.source;
+    out.row().text(source.name).text(source.connector).text(to_text(source.state)).integer(static_cast<int64_t>(source.rows));
+    time_or_null(out, source.op.output_watermark());
+    out.integer(static_cast<int64_t>(source.dead_letters.count())).integer(static_cast<int64_t>(source.op.future_rows()));
+    source.failure ? out.text(source.failure->message) : out.null();
+  }
+  return out.take();
+}
+
+Relation Database::views_relation() {
+  RelationBuilder out({text_field("name"), text_field("kind"), text_field("state"), text_field("emit"), integer_field("rows"), time_field("watermark"),
+                       integer_field("late_rows"), integer_field("errors"), integer_field("state_bytes"), integer_field("rows_behind")});
+  for (const std::string& name : creation_order_) {
+    Entry& item = entries_.at(name);
+    if (!item.view) continue;
+    ViewStage& view = *item.view;
+    uint64_t behind = 0;
+    for (const auto& reader : view.catch_up) behind += reader->source->rows - reader->rows;
+    out.row().text(item.object->name).text(kind_text(item.object->kind)).text(to_text(view.state)).text(plan::to_text(view.plan.emit))
+        .integer(static_cast<int64_t>(view.content_rows()));
+    time_or_null(out, view.output()->output_watermark());
+    out.integer(static_cast<int64_t>(view.rejects->late_count())).integer(static_cast<int64_t>(view.rejects->error_count()))
+        .integer(static_cast<int64_t>(view.state_bytes())).integer(static_cast<int64_t>(behind));
+  }
+  return out.take();
+}
+
+Relation Database::sinks_relation() {
+  RelationBuilder out({text_field("name"), text_field("source"), text_field("connector"), text_field("guarantee"), integer_field("epoch"),
+                       integer_field("rows"), integer_field("failures"), text_field("error")});
+  for (const std::string& name : creation_order_) {
+    Entry& item = entries_.at(name);
+    if (!item.sink) continue;
+    const SinkStage::Progress progress = item.sink->progress();
+    out.row().text(item.object->name).text(item.sink->from).text(item.sink->connector).text(item.sink->definition->guarantee())
+        .integer(static_cast<int64_t>(progress.epoch)).integer(static_cast<int64_t>(progress.rows_committed)).integer(static_cast<int64_t>(progress.failures));
+    progress.last_error.empty() ? out.null() : out.text(progress.last_error);
+  }
+  return out.take();
+}
+
+Relation Database::watermarks_relation() {
+  RelationBuilder out({text_field("name"), text_field("kind"), time_field("watermark"), text_field("state")});
+  for (const std::string& name : creation_order_) {
+    Entry& item = entries_.at(name);
+    if (!item.source && !item.view) continue;
+    out.row().text(item.object->name).text(kind_text(item.object->kind));
+    time_or_null(out, item.output()->output_watermark());
+    out.text(item.source ? to_text(item.source->state) : to_text(item.view->state));
+  }
+  return out.take();
+}
+
+Relation Database::dependencies_relation(const std::string& of) {
+  RelationBuilder out({text_field("name"), text_field("kind"), text_field("reads")});
+  const auto same = [](const std::string& a, const std::string& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  };
+  for (const std::string& name : creation_order_) {
+    Entry& item = entries_.at(name);
+    for (const std::string& input : item.inputs) {
+      if (!of.empty() && !same(of, item.object->name) && !same(of, input)) continue;
+      out.row().text(item.object->name).text(kind_text(item.object->kind)).text(input);
+    }
+  }
+  return out.take();
+}
+
+Relation Database::ticks_relation() {
+  RelationBuilder out({integer_field("tick"), integer_field("measured"), number_field("p50_us"), number_field("p99_us"), number_field("p999_us"), number_field("max_us")});
+  const stream::Histogram& times = core_.tick_times();
+  const auto us = [](uint64_t ns) { return static_cast<double>(ns) / 1e3; };
+  out.row().integer(static_cast<int64_t>(core_.tick())).integer(static_cast<int64_t>(times.count())).number(us(times.quantile(0.5)))
+      .number(us(times.quantile(0.99))).number(us(times.quantile(0.999))).number(us(times.max()));
+  return out.take();
+}
+
+Result<Relation> Database::show(const sql::ShowStatement& statement) {
+  Lock lock(*this);
+  const std::string& what = statement.what;
+  if (what == "SOURCES") return sources_relation();
+  if (what == "SINKS") return sinks_relation();
+  if (what == "MATERIALIZED VIEWS" || what == "VIEWS" || what == "STREAMS") {
+    Relation all = views_relation();
+    if (what == "VIEWS") return all;
+    RelationBuilder out(all.columns);
+    const std::string kind = what == "STREAMS" ? "stream" : "materialized view";
+    for (auto& buffer : all.batches) {
+      const data::Batch batch = buffer->view();
+      for (uint32_t i = 0; i < batch.rows; ++i) {
+        if (batch.columns[1].values<data::StringRef>()[i].view() != kind) continue;
+        data::BatchBuffer one(all.columns, 1);
+        one.append_row(batch, i, 1);
+        out.rows(one.view(), 0, [](RelationBuilder&, uint32_t) {});
+      }
+    }
+    return out.take();
+  }
+  if (what == "WATERMARKS") return watermarks_relation();
+  if (what == "CONSERVATION" || what == "COUNTERS") return conservation_relation();
+  if (what == "DEPENDENCIES") {
+    if (statement.object) RETURN_IF_ERROR(entry_of(statement.object->name, statement.object->offset).status());
+    return dependencies_relation(statement.object ? statement.object->name : "");
+  }
+  if (what.starts_with("CREATE")) {
+    if (!statement.object) return Status(ErrorCode::kSyntaxError, "SHOW CREATE needs a name");
+    ASSIGN_OR_RETURN(Entry * item, entry_of(statement.object->name, statement.object->offset));
+    RelationBuilder out({text_field("name"), text_field("statement")});
+    out.row().text(item->object->name).text(item->object->sql);
+    return out.take();
+  }
+  return Status(ErrorCode::kNotImplemented, "SHOW " + what + " is not there yet");
+}
+
+Result<std::string> Database::explain(const std::string& object, bool analyze) {
+  Lock lock(*this);
+  ASSIGN_OR_RETURN(Entry * item, entry_of(object, -1));
+  if (!item->view) return Status(ErrorCode::kWrongObjectKind, "EXPLAIN takes a view or stream; " + object + " is a " + kind_text(item->object->kind));
+  std::string text = plan::explain(item->view->plan);
+  if (!analyze) return text;
+  // Times are measured from the first EXPLAIN ANALYZE on.
+  core_.set_profiling(true);
+  if (!text.ends_with('\n')) text += '\n';
+  text += "operators, inputs first:\n";
+  for (const stream::Operator* op : item->view->operators) {
+    const stream::OperatorCounters& c = op->counters;
+    text += "  " + op->label + ": rows_in=" + std::to_string(c.rows_in) + " filtered=" + std::to_string(c.filtered) + " late=" + std::to_string(c.late) +
+            " null_time=" + std::to_string(c.null_time) + " errors=" + std::to_string(c.errors) + " emitted=" + std::to_string(c.emitted) +
+            " retracted=" + std::to_string(c.retracted) + " state_rows=" + std::to_string(op->state_rows()) +
+            " state_bytes=" + std::to_string(op->state_bytes()) + " busy_ms=" + std::to_string(op->busy_ns / 1'000'000) + " watermark=";
+    if (op->output_watermark() == data::kWatermarkNone) text += "none";
+    else if (op->output_watermark() == data::kWatermarkEnded) text += "ended";
+    else data::append_timestamp_us(op->output_watermark(), text);
+    text += '\n';
+  }
+  return text;
+}
+
+Status Database::set(const sql::OptionText& option) {
+  Lock lock(*this);
+  const auto interval = [&option]() { return option.kind == sql::OptionText::Kind::kInterval ? option.interval_us : parse_duration_us(option.value); };
+  if (option.key == "future_skew" || option.key == "idle_timeout") {
+    const int64_t us = interval();
+    if (us < 0) return Status(ErrorCode::kInvalidOption, option.key + " takes an interval, such as '1 hour'", option.value_offset);
+    (option.key == "future_skew" ? future_skew_us_ : idle_timeout_us_) = us;
+    return {};
+  }
+  if (option.key == "cores") {
+    if (option.value == "1") return {};
+    return Status(ErrorCode::kNotImplemented, "views run on one core; SET cores takes 1", option.value_offset);
+  }
+  return Status(ErrorCode::kUnknownOption, "unknown setting: " + option.key, option.key_offset);
+}
+
+// SUBSCRIBE: history from a tick on, or a snapshot, then the changes as they come.
+class SubscribeReader final : public sql::ChangeReader {
+ public:
+  SubscribeReader(Database& database, std::shared_ptr<Subscription> subscription, std::unique_ptr<expr::Program> where)
+      : database_(database), subscription_(std::move(subscription)), where_(std::move(where)) {}
+  ~SubscribeReader() override { database_.unfollow(subscription_); }
+
+  void add_past(uint64_t tick, const data::Batch& batch, const std::vector<data::Type>& types) {
+    auto buffer = std::make_unique<data::BatchBuffer>(types);
+    for (uint32_t i = 0; i < batch.rows; ++i) buffer->append_row(batch, i, batch.weight(i));
+    buffer->has_weights = true;
+    past_.emplace_back(tick, std::move(buffer));
+  }
+
+  Result<State> next(data::Batch& batch, uint64_t& tick, int timeout_ms) override {
+    for (;;) {
+      if (next_past_ < past_.size()) {
+        auto& [past_tick, buffer] = past_[next_past_++];
+        tick = past_tick;
+        if (keep(*buffer, batch)) return State::kChanges;
+        continue;
+      }
+      if (!rows_ || next_buffer_ == rows_->used) {
+        next_buffer_ = 0;
+        switch (subscription_->poll(rows_, timeout_ms)) {
+          case Subscription::State::kTimeout: return State::kTimeout;
+          case Subscription::State::kEnded: return State::kEnded;
+          case Subscription::State::kChanges: break;
+        }
+      }
+      tick = rows_->tick;
+      if (keep(*rows_->buffers[next_buffer_++], batch)) return State::kChanges;
+    }
+  }
+
+ private:
+  // The rows of `buffer` that WHERE lets through.
+  bool keep(data::BatchBuffer& buffer, data::Batch& batch) {
+    batch = buffer.view();
+    if (!where_) return batch.rows > 0;
+    uint32_t selection[data::kBatchRowsMax];
+    expr::RowErrors errors;
+    const uint32_t count = where_->select(batch, selection, errors);
+    if (count == 0) return false;
+    if (!kept_) kept_ = std::make_unique<data::BatchBuffer>(subscription_->types());
+    kept_->clear();
+    for (uint32_t i = 0; i < count; ++i) kept_->append_row(batch, selection[i], batch.weight(selection[i]));
+    kept_->has_weights = true;
+    batch = kept_->view();
+    return true;
+  }
+
+  Database& database_;
+  std::shared_ptr<Subscription> subscription_;
+  std::unique_ptr<expr::Program> where_;
+  std::vector<std::pair<uint64_t, std::unique_ptr<data::BatchBuffer>>> past_;
+  size_t next_past_ = 0;
+  std::unique_ptr<TickRows> rows_;
+  size_t next_buffer_ = 0;
+  std::unique_ptr<data::BatchBuffer> kept_;
+};
+
+Result<std::unique_ptr<sql::ChangeReader>> Database::subscribe(const sql::SubscribeStatement& statement, expr::ExprPtr where) {
+  Lock lock(*this);
+  ASSIGN_OR_RETURN(Entry * item, entry_of(statement.view.name, statement.view.offset));
+  if (!item->view) return Status(ErrorCode::kWrongObjectKind, "SUBSCRIBE takes a view or stream: " + statement.view.name, statement.view.offset);
+  ViewStage& view = *item->view;
+  const std::vector<data::Type> types = view.output()->types();
+  std::unique_ptr<expr::Program> program;
+  if (where) {
+    ASSIGN_OR_RETURN(program, expr::Program::compile({where}, types));
+  }
+  auto subscription = std::make_shared<Subscription>(types, nullptr, options_.subscription_rows_max);
+  auto reader = std::make_unique<SubscribeReader>(*this, subscription, std::move(program));
+  if (statement.as_of_tick) {
+    if (!view.history) {
+      return Status(ErrorCode::kNoHistory, "no history is kept of " + view.name + "; create the view WITH (retain_history = '64 MB')", statement.view.offset);
+    }
+    if (view.history->first_tick() > *statement.as_of_tick + 1) {
+      return Status(ErrorCode::kNoHistory, "history of " + view.name + " begins at tick " + std::to_string(view.history->first_tick()), statement.view.offset);
+    }
+    view.history->scan(*statement.as_of_tick + 1, [&](uint64_t tick, const data::Batch& batch) { reader->add_past(tick, batch, types); });
+  } else if (statement.with_snapshot) {
+    if (!view.holds_content()) return Status(ErrorCode::kWrongObjectKind, "stream " + view.name + " keeps no rows for a snapshot", statement.view.offset);
+    view.scan([&](const data::Batch& batch) { reader->add_past(core_.tick(), batch, types); });
+  }
+  view.attach(subscription.get());
+  if (view.output()->output_watermark() == data::kWatermarkEnded) subscription->close();
+  followers_.push_back(subscription);
+  return std::unique_ptr<sql::ChangeReader>(std::move(reader));
+}
+
+std::vector<MetricValue> Database::metrics() {
+  Lock lock(*this);
+  std::vector<MetricValue> list;
+  const stream::Histogram& times = core_.tick_times();
+  list.push_back({"ticks", "", static_cast<double>(core_.tick())});
+  list.push_back({"tick_p50_us", "", static_cast<double>(times.quantile(0.5)) / 1e3});
+  list.push_back({"tick_p99_us", "", static_cast<double>(times.quantile(0.99)) / 1e3});
+  list.push_back({"tick_p999_us", "", static_cast<double>(times.quantile(0.999)) / 1e3});
+  list.push_back({"tick_max_us", "", static_cast<double>(times.max()) / 1e3});
+  for (const std::string& name : creation_order_) {
+    Entry& item = entries_.at(name);
+    const std::string& object = item.object->name;
+    if (item.source) {
+      list.push_back({"rows_in", object, static_cast<double>(item.source->rows)});
+      list.push_back({"source_running", object, item.source->state == SourceStage::State::kRunning ? 1.0 : 0.0});
+      list.push_back({"dead_letters", object, static_cast<double>(item.source->dead_letters.count())});
+    }
+    if (item.view) {
+      list.push_back({"view_rows", object, static_cast<double>(item.view->content_rows())});
+      list.push_back({"late_rows", object, static_cast<double>(item.view->rejects->late_count())});
+      list.push_back({"error_rows", object, static_cast<double>(item.view->rejects->error_count())});
+      list.push_back({"state_bytes", object, static_cast<double>(item.view->state_bytes())});
+    }
+    if (item.sink) list.push_back({"sink_rows", object, static_cast<double>(item.sink->progress().rows_committed)});
+  }
+  return list;
+}
+
+}  // namespace laminar::engine

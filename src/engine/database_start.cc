@@ -1,0 +1,186 @@
+// How a view begins: from the content of its inputs, from the past of its replayable sources, or from now on.
+//
+// A view over a source that has been read already gets a reader of its own from the first row. It runs in slices between
+// ticks until it stands where the shared reader stands; then it joins the shared ticks. Content of tables and views is
+// given to it in its first shared tick.
+#include <algorithm>
+
+#include "base/check.h"
+#include "engine/database.h"
+
+namespace laminar::engine {
+
+namespace {
+constexpr uint32_t kSliceRows = 64 * 1024;      // of catching up between two ticks
+constexpr uint64_t kHoldSourceRows = 256 * 1024;  // nearer than this the shared reader waits
+}  // namespace
+
+bool Database::inputs_live(const ViewStage& view) {
+  return std::all_of(view.plan.inputs.begin(), view.plan.inputs.end(), [this](const std::string& name) {
+    Entry* item = entry(name);
+    return item && item->live();
+  });
+}
+
+Status Database::start_views(const std::vector<std::string>& names) {
+  std::vector<ViewStage*> ready;
+  const auto in_group = [&](const std::string& name) {
+    Entry* item = entry(name);
+    return item && item->view && std::find(ready.begin(), ready.end(), item->view.get()) != ready.end();
+  };
+  for (const std::string& name : names) {
+    Entry* item = entry(name);
+    if (!item || !item->view || item->view->state != ViewStage::State::kWaiting) continue;
+    ViewStage& view = *item->view;
+    bool live = true, behind = false;
+    for (const std::string& input : view.plan.inputs) {
+      Entry* source = entry(input);
+      CHECK(source);
+      live &= source->live() || in_group(input);
+      behind |= source->source && source->source->definition->replayable() && source->source->rows > 0;
+    }
+    if (!live) continue;  // starts when its inputs do
+    if (behind) {
+      RETURN_IF_ERROR(prepare_start(view));
+      continue;
+    }
+    ready.push_back(&view);
+  }
+  if (!ready.empty()) go_live(ready);
+  // First readers of their sources.
+  for (ViewStage* view : ready) {
+    for (const std::string& input : view->plan.inputs) {
+      Entry* item = entry(input);
+      if (!item->source || item->source->feed || item->source->state != SourceStage::State::kWaiting) continue;
+      if (item->source->connector == "memory") {
+        item->source->state = SourceStage::State::kRunning;
+        continue;
+      }
+      Result<std::unique_ptr<stream::SourceFeed>> feed = item->source->open_feed([this] { wake(); });
+      if (!feed.ok()) return feed.status();
+      item->source->op.ensure_partitions((*feed)->reader().partition_count(), clock_.now_us());
+      item->source->feed = feed.take();
+      item->source->state = SourceStage::State::kRunning;
+    }
+  }
+  return {};
+}
+
+// Gives the view readers of its own for the sources that are ahead of it.
+Status Database::prepare_start(ViewStage& view) {
+  std::vector<std::unique_ptr<CatchUp>> readers;
+  for (const std::string& input : view.plan.inputs) {
+    Entry* item = entry(input);
+    if (!item->source || !item->source->definition->replayable() || item->source->rows == 0) continue;
+    SourceStage& source = *item->source;
+    auto reader = std::make_unique<CatchUp>();
+    reader->source = &source;
+    reader->op = std::make_unique<stream::SourceOperator>(source.op.types(), source.time);
+    ASSIGN_OR_RETURN(reader->feed, source.open_feed([this] { wake(); }));
+    reader->op->ensure_partitions(reader->feed->reader().partition_count(), clock_.now_us());
+    readers.push_back(std::move(reader));
+  }
+  for (auto& reader : readers) {
+    for (const stream::Pipeline::Scan& scan : view.pipeline.scans) {
+      if (entry(scan.object)->source.get() == reader->source) reader->op->add_output(scan.op, 0);
+    }
+  }
+  view.catch_up = std::move(readers);
+  view.state = ViewStage::State::kCatchingUp;
+  wake_locked();
+  return {};
+}
+
+// One slice of the past; true when it did something. Goes live when nothing is left.
+bool Database::run_catch_up(ViewStage& view) {
+  bool worked = false, level = true;
+  const stream::TickInfo info{core_.tick(), clock_.now_us()};
+  for (auto& reader : view.catch_up) {
+    SourceStage& source = *reader->source;
+    reader->op->begin_tick(info);
+    uint32_t slice = 0;
+    while (slice < kSliceRows && reader->rows < source.rows) {
+      if (!reader->item.buffer && !reader->feed->poll(reader->item)) break;
+      if (reader->item.error) {
+        view.state = ViewStage::State::kFailed;
+        view.failure = *reader->item.error;
+        live_changed_.notify_all();
+        return true;
+      }
+      data::BatchBuffer& buffer = *reader->item.buffer;
+      if (reader->taken == 0) source.fill_processing_time(buffer, info.now_us);
+      // No further than the shared reader: the rest of the batch may be needed after it has moved on.
+      const uint32_t rows = static_cast<uint32_t>(std::min<uint64_t>(buffer.rows - reader->taken, source.rows - reader->rows));
+      if (rows > 0) {
+        if (rows == buffer.rows) {
+          reader->op->push(reader->item.partition, buffer.view());
+        } else {
+          // A cut batch is copied, so that it starts on a whole validity word.
+          data::BatchBuffer part(source.object->columns);
+          const data::Batch whole = buffer.view();
+          for (uint32_t i = 0; i < rows; ++i) part.append_row(whole, reader->taken + i, 1);
+          reader->op->push(reader->item.partition, part.view());
+        }
+      }
+      reader->taken += rows;
+      reader->rows += rows;
+      slice += rows;
+      worked = true;
+      if (reader->taken == buffer.rows) {
+        reader->ended = reader->item.ended;
+        reader->feed->recycle(&buffer);
+        reader->item = {};
+        reader->taken = 0;
+      }
+    }
+    level &= reader->rows == source.rows;
+  }
+  if (worked) {
+    for (auto& reader : view.catch_up) reader->op->finish(info);
+    for (stream::Operator* op : view.operators) op->finish(info);
+  }
+  if (level) {
+    go_live({&view});
+    worked = true;
+  }
+  return worked;
+}
+
+// Whether some view is so near to this source's position that the source should wait for it.
+bool Database::held_by_catch_up(const SourceStage& source) {
+  for (auto& [name, item] : entries_) {
+    if (!item.view || item.view->state != ViewStage::State::kCatchingUp) continue;
+    const bool several = item.view->catch_up.size() > 1;
+    for (auto& reader : item.view->catch_up) {
+      if (reader->source == &source && (several || source.rows - reader->rows < kHoldSourceRows)) return true;
+    }
+  }
+  return false;
+}
+
+// Wires the views to the shared graph and runs their first tick, content of their inputs included.
+void Database::go_live(const std::vector<ViewStage*>& views) {
+  std::vector<stream::Stage*> stages;
+  for (ViewStage* view : views) {
+    for (auto& reader : view->catch_up) {
+      for (const stream::Pipeline::Scan& scan : view->pipeline.scans) reader->op->remove_output(scan.op);
+    }
+    std::vector<std::unique_ptr<CatchUp>> done;
+    done.swap(view->catch_up);
+    for (const stream::Pipeline::Scan& scan : view->pipeline.scans) {
+      Entry* input = entry(scan.object);
+      input->output()->add_output(scan.op, 0);
+      core_.connect(input->stage(), view);
+      // A view that starts with this one passes its content on by itself, in the same tick.
+      const bool together = input->view && std::find(views.begin(), views.end(), input->view.get()) != views.end();
+      if (!together) scan_entry(*input, [&](const data::Batch& batch) { scan.op->push(0, batch); });
+    }
+    view->state = ViewStage::State::kLive;
+    stages.push_back(view);
+  }
+  core_.run({}, stages, false);
+  version_.fetch_add(1);
+  after_tick();
+}
+
+}  // namespace laminar::engine

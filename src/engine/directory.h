@@ -1,0 +1,26 @@
+// The directory of a database: made when missing, locked while open, so that two processes never share one.
+//
+// Holds:   `lock`, with the process id of the owner. Rows and objects are not stored in it yet.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+
+namespace laminar::engine {
+
+class Directory {
+ public:
+  // Fails with LDB-5002 when it cannot be made or written, or when another process has it open (named in the message).
+  static Result<std::unique_ptr<Directory>> open(const std::string& path);
+  ~Directory();
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+
+ private:
+  explicit Directory(int lock_fd) : lock_fd_(lock_fd) {}
+  int lock_fd_;
+};
+
+}  // namespace laminar::engine

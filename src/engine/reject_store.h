@@ -1,0 +1,55 @@
+// Keeps the rows that a view or source could not count, as relations: late_rows('v') and errors('v').
+//
+// Threads: under the core's lock.
+// Bounds:  rows_max rows of each relation; the oldest are evicted, and counted.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/batch.h"
+#include "stream/operators/operator.h"
+#include "stream/operators/rejects.h"
+
+namespace laminar::engine {
+
+class RejectStore final : public stream::RejectedRows {
+ public:
+  // `columns`: those of the rows that can be late (the input of the view's window). Rows of another shape keep their
+  // text only.
+  RejectStore(data::Schema columns, uint64_t rows_max);
+
+  void reject(const std::vector<data::Type>& types, const data::Batch& batch, uint32_t row, const stream::Reject& reject) override;
+
+  // reason, watermark, window_start, window_end, then the row's columns.
+  const data::Schema& late_schema() const { return late_.schema; }
+  // message, then the row as text.
+  const data::Schema& error_schema() const { return errors_.schema; }
+  void scan_late(const stream::BatchVisitor& visit) { late_.scan(visit); }
+  void scan_errors(const stream::BatchVisitor& visit) { errors_.scan(visit); }
+  uint64_t late_count() const { return late_.total; }
+  uint64_t error_count() const { return errors_.total; }
+  uint64_t evicted() const { return late_.evicted + errors_.evicted; }
+
+  // Where late rows also go, in the layout of late_schema(): LATE DATA TO. Called once a row.
+  void set_late_listener(stream::BatchVisitor listener) { listener_ = std::move(listener); }
+
+ private:
+  struct Rows {
+    data::Schema schema;
+    std::deque<std::unique_ptr<data::BatchBuffer>> chunks;
+    uint64_t total = 0, evicted = 0;
+    // The buffer to append one row to.
+    data::BatchBuffer& room(uint64_t rows_max);
+    void scan(const stream::BatchVisitor& visit);
+  };
+  Rows late_, errors_;
+  uint64_t rows_max_;
+  std::vector<data::Type> row_types_;
+  stream::BatchVisitor listener_;
+  std::unique_ptr<data::BatchBuffer> one_row_;
+};
+
+}  // namespace laminar::engine

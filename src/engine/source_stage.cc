@@ -1,0 +1,68 @@
+#include "engine/source_stage.h"
+
+#include <algorithm>
+
+namespace laminar::engine {
+
+namespace {
+constexpr uint64_t kRejectRowsMax = 1 << 20;
+
+std::vector<data::Type> types_of(const data::Schema& schema) {
+  std::vector<data::Type> types;
+  for (const data::Field& field : schema) types.push_back(field.type);
+  return types;
+}
+}  // namespace
+
+void DeadLetterStore::add(stream::BadRecord record) {
+  std::lock_guard lock(mutex_);
+  ++count_;
+  if (records_.size() == kRecordsMax) records_.pop_front();
+  records_.push_back(std::move(record));
+}
+
+std::vector<stream::BadRecord> DeadLetterStore::list() {
+  std::lock_guard lock(mutex_);
+  return {records_.begin(), records_.end()};
+}
+
+uint64_t DeadLetterStore::count() {
+  std::lock_guard lock(mutex_);
+  return count_;
+}
+
+SourceStage::SourceStage(std::shared_ptr<const sql::Object> object_, std::string connector_name,
+                         std::unique_ptr<stream::SourceDefinition> definition_, std::optional<stream::SourceTime> time_,
+                         std::vector<uint32_t> processing_time_columns_)
+    : object(std::move(object_)), connector(std::move(connector_name)), definition(std::move(definition_)), time(std::move(time_)),
+      processing_time_columns(std::move(processing_time_columns_)), rejects(object->columns, kRejectRowsMax),
+      op(types_of(object->columns), time) {
+  name = object->name;
+  op.set_rejects(&rejects);
+  operators = {&op};
+}
+
+Result<std::unique_ptr<stream::SourceFeed>> SourceStage::open_feed(std::function<void()> wake) {
+  ASSIGN_OR_RETURN(auto reader, definition->open([this](stream::BadRecord record) { dead_letters.add(std::move(record)); }));
+  return std::make_unique<stream::SourceFeed>(std::move(reader), object->columns, std::move(wake));
+}
+
+void SourceStage::fill_processing_time(data::BatchBuffer& buffer, int64_t now_us) const {
+  for (uint32_t c : processing_time_columns) {
+    data::Column& column = buffer.column(c);
+    std::fill_n(column.values<int64_t>(), buffer.rows, now_us);
+    std::memset(column.validity, 0xff, data::validity_words(buffer.rows_max()) * 8);
+  }
+}
+
+const char* to_text(SourceStage::State state) {
+  switch (state) {
+    case SourceStage::State::kWaiting: return "waiting";
+    case SourceStage::State::kRunning: return "running";
+    case SourceStage::State::kEnded: return "ended";
+    case SourceStage::State::kFailed: return "failed";
+  }
+  return "";
+}
+
+}  // namespace laminar::engine

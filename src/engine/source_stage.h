@@ -1,0 +1,64 @@
+// A source at run time: its definition, the operator that tags its rows, and the feed that brings them.
+//
+// Threads: under the core's lock; the feed's reader thread touches nothing here but the dead letters, which lock.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/reject_store.h"
+#include "sql/backend.h"
+#include "stream/edge/source.h"
+#include "stream/operators/source_operator.h"
+#include "stream/runtime/core.h"
+#include "stream/runtime/source_feed.h"
+
+namespace laminar::engine {
+
+// Bad records of a source, for dead_letters('s').
+class DeadLetterStore {
+ public:
+  static constexpr size_t kRecordsMax = 100'000;  // the oldest go, counted
+  void add(stream::BadRecord record);
+  std::vector<stream::BadRecord> list();
+  uint64_t count();
+
+ private:
+  std::mutex mutex_;
+  std::deque<stream::BadRecord> records_;
+  uint64_t count_ = 0;
+};
+
+struct SourceStage final : stream::Stage {
+  enum class State : uint8_t { kWaiting, kRunning, kEnded, kFailed };
+
+  SourceStage(std::shared_ptr<const sql::Object> object, std::string connector_name, std::unique_ptr<stream::SourceDefinition> definition,
+              std::optional<stream::SourceTime> time, std::vector<uint32_t> processing_time_columns);
+
+  // A reader from the first row on, with an operator of its own where the shared one is ahead.
+  Result<std::unique_ptr<stream::SourceFeed>> open_feed(std::function<void()> wake);
+  // Writes the clock into the PROCTIME() columns of a buffer.
+  void fill_processing_time(data::BatchBuffer& buffer, int64_t now_us) const;
+
+  std::shared_ptr<const sql::Object> object;
+  std::string connector;
+  std::unique_ptr<stream::SourceDefinition> definition;
+  std::optional<stream::SourceTime> time;
+  std::vector<uint32_t> processing_time_columns;
+  RejectStore rejects;
+  stream::SourceOperator op;
+  DeadLetterStore dead_letters;
+  std::unique_ptr<stream::SourceFeed> feed;
+  State state = State::kWaiting;
+  uint64_t rows = 0;  // that entered ticks
+  std::optional<Error> failure;
+};
+
+const char* to_text(SourceStage::State state);
+
+}  // namespace laminar::engine
