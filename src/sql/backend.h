@@ -53,6 +53,9 @@ class Snapshot {
   // False at the end. The batch lives until the next call. Row ids of tables are in batch.sequence.
   virtual bool next(data::Batch& batch) = 0;
   virtual uint64_t row_count() const = 0;
+  // Another reader of the same object at the same tick, from its first row, for queries that read an object twice. A
+  // backend without it returns null: such a query then copies the rows.
+  virtual std::unique_ptr<Snapshot> again() { return nullptr; }
 };
 
 // Changes as ticks complete. Columns: the view's, weights in the batch.
@@ -71,6 +74,15 @@ struct Relation {
 };
 
 enum class ConflictAction : uint8_t { kError, kIgnore, kReplace };
+
+// One change of a tick that holds several: MERGE, and what a transaction changed, at its COMMIT.
+struct Change {
+  enum class Kind : uint8_t { kErase, kUpdate, kInsert } kind = Kind::kInsert;
+  std::string object;
+  std::span<const data::Batch> rows;      // kInsert, kUpdate: as in insert() and update()
+  std::span<const uint64_t> row_ids;      // kErase, kUpdate
+  ConflictAction on_conflict = ConflictAction::kError;
+};
 
 class Backend {
  public:
@@ -104,6 +116,29 @@ class Backend {
   // Tables: row ids from a snapshot; new_rows parallel to row_ids (one batch list in the same order), empty for DELETE.
   virtual Result<uint64_t> update(const std::string& table, std::span<const uint64_t> row_ids, std::span<const data::Batch> new_rows) = 0;
   virtual Result<uint64_t> erase(const std::string& table, std::span<const uint64_t> row_ids) = 0;
+  // All changes in their order as one tick, or none of them. Returns the rows changed. A backend that does not override
+  // it does one change at a time and refuses more.
+  virtual Result<uint64_t> apply(std::span<const Change> changes) {
+    if (changes.empty()) return uint64_t{0};
+    if (changes.size() > 1) {
+      return Status(ErrorCode::kNotImplemented, "several changes cannot be made in one tick: " + changes[0].object);
+    }
+    const Change& change = changes[0];
+    switch (change.kind) {
+      case Change::Kind::kErase:
+        return erase(change.object, change.row_ids);
+      case Change::Kind::kUpdate:
+        return update(change.object, change.row_ids, change.rows);
+      case Change::Kind::kInsert:
+        break;
+    }
+    return insert(change.object, change.rows, change.on_conflict);
+  }
+  // About how many rows an object holds, for DuckDB's join order; null when that is not known cheaply.
+  virtual std::optional<uint64_t> estimate_rows(const std::string& object) {
+    (void)object;
+    return std::nullopt;
+  }
 
   // Table functions: changes, late_rows, errors, dead_letters, laminar_conservation, laminar_operators, ...
   struct Function {

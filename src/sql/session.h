@@ -1,8 +1,9 @@
 // Sessions: SQL scripts in, results out, over one DuckDB instance whose catalog and statements are ours.
 //
-// Threads: an Engine is shared by all. A Session is used by one thread at a time, and its Rows by the same; only
-//          interrupt() may come from another. Rows must be gone before the session, the sessions before the backend.
-// Owns:    an Engine owns the DuckDB instance and keeps the backend; a Session owns one connection.
+// Threads: an Engine is shared by all. A Session is used by one thread at a time, and its Rows and Prepared by the
+//          same; only interrupt() may come from another.
+// Owns:    an Engine owns the DuckDB instance and keeps the backend; a Session owns one connection and keeps the engine.
+//          A backend that owns the engine closes it first: it lets go of the engine when no session is left.
 // Bounds:  results stream: a session holds a few chunks of the running query, never the whole result.
 // Errors:  laminar::Error with a byte offset into the text that was given; see position_of().
 #pragma once
@@ -84,21 +85,24 @@ class Rows {
   // INSERT, UPDATE, DELETE, COPY: rows changed.
   std::optional<uint64_t> rows_changed() const;
 
+  // Reads to the end.
+  Status drain();
   // False at the end. What is filled lives until the next call.
   Result<bool> next(data::Batch& batch);
   Result<bool> next(TextRows& text);
-  // The caller releases both.
+  // The caller releases both. Types and values are DuckDB's for the result's columns.
   Status arrow_schema(ArrowSchema* schema);
   Result<bool> next_arrow(ArrowArray* array);
 
   struct Impl;
   explicit Rows(std::unique_ptr<Impl> impl);
+  Impl& impl() { return *impl_; }
 
  private:
   std::unique_ptr<Impl> impl_;
 };
 
-// A statement with parameters, planned once. Keep it no longer than its session.
+// A statement with parameters, planned once, and anew after DDL.
 class Prepared {
  public:
   ~Prepared();
@@ -141,11 +145,10 @@ class Session {
   std::vector<Completion> complete(std::string_view text, size_t cursor);
 
   struct Impl;
-  explicit Session(std::unique_ptr<Impl> impl);
-  Impl& impl() { return *impl_; }
+  explicit Session(std::shared_ptr<Impl> impl);
 
  private:
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 // Line and column of a byte offset, both from 1; columns count UTF-8 characters.

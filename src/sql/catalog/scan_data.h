@@ -12,12 +12,15 @@ namespace laminar::sql {
 // The name of the scan's table function.
 inline constexpr const char* kLaminarScan = "laminar_scan";
 
+struct ScanGroup;
+
 // `dynamic_cast<const LaminarScanData*>(get.bind_data.get())` tells our GETs from all others. Column ids of the GET are
-// positions in object->columns; ids beyond them are the row id.
+// positions in description->columns; ids beyond them are the row id or nothing at all (count(*)).
 struct LaminarScanData : duckdb::TableFunctionData {
   std::string object;  // its name in our catalog
   std::shared_ptr<const Object> description;
   duckdb::TableCatalogEntry* entry = nullptr;
+  std::shared_ptr<ScanGroup> group;  // the scans of the same statement, all read at one tick
 
   duckdb::unique_ptr<duckdb::FunctionData> Copy() const override;
   bool Equals(const duckdb::FunctionData& other) const override;

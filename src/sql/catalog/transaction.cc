@@ -1,0 +1,282 @@
+#include "sql/catalog/transaction.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "duckdb/main/attached_database.hpp"
+#include "duckdb/main/client_context.hpp"
+#include "sql/catalog/catalog.h"
+#include "sql/catalog/duck_error.h"
+
+namespace laminar::sql {
+namespace {
+
+// Reads rows that were copied because the backend gives each snapshot only once.
+class CopiedSnapshot final : public Snapshot {
+ public:
+  explicit CopiedSnapshot(std::shared_ptr<CopiedRows> rows) : rows_(std::move(rows)) {}
+  uint64_t tick() const override { return rows_->tick; }
+  bool next(data::Batch& batch) override {
+    if (next_ == rows_->views.size()) return false;
+    batch = rows_->views[next_++];
+    return true;
+  }
+  uint64_t row_count() const override { return rows_->row_count; }
+
+ private:
+  std::shared_ptr<CopiedRows> rows_;
+  size_t next_ = 0;
+};
+
+void append_copy(const data::Batch& batch, const data::Schema& schema,
+                 std::vector<std::unique_ptr<data::BatchBuffer>>& out) {
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    if (out.empty() || out.back()->full()) {
+      out.push_back(std::make_unique<data::BatchBuffer>(schema));
+      out.back()->has_weights = out.back()->has_sequence = true;
+    }
+    data::BatchBuffer& buffer = *out.back();
+    buffer.append_row(batch, row, batch.weight(row));
+    buffer.sequence()[buffer.rows - 1] = batch.sequence_of(row);
+  }
+}
+
+}  // namespace
+
+void ScanGroup::add(const std::string& object) {
+  std::lock_guard lock(mutex);
+  if (std::find(objects.begin(), objects.end(), object) == objects.end()) objects.push_back(object);
+}
+
+PinnedObject::PinnedObject(std::unique_ptr<Snapshot> root, std::shared_ptr<const Object> object)
+    : root_(std::move(root)), object_(std::move(object)) {}
+
+std::unique_ptr<Snapshot> PinnedObject::open() {
+  std::lock_guard lock(mutex_);
+  if (!copy_) {
+    if (auto reader = root_->again()) return reader;
+    auto copy = std::make_shared<CopiedRows>();
+    copy->tick = root_->tick();
+    copy->row_count = root_->row_count();
+    data::Batch batch;
+    while (root_->next(batch)) append_copy(batch, object_->columns, copy->buffers);
+    // Views are made once, here: readers may be on several threads.
+    for (auto& buffer : copy->buffers) copy->views.push_back(buffer->view());
+    root_.reset();
+    copy_ = std::move(copy);
+  }
+  return std::make_unique<CopiedSnapshot>(copy_);
+}
+
+LaminarTransaction::LaminarTransaction(LaminarTransactionManager& manager, duckdb::ClientContext& context,
+                                       Backend& backend, uint64_t id)
+    : duckdb::Transaction(manager, context), backend_(backend), manager_(manager), id_(id) {}
+
+LaminarTransaction::~LaminarTransaction() = default;
+
+LaminarTransaction& LaminarTransaction::get(duckdb::ClientContext& context, duckdb::Catalog& catalog) {
+  return static_cast<LaminarTransaction&>(duckdb::Transaction::Get(context, catalog));
+}
+
+std::shared_ptr<ScanGroup> LaminarTransaction::bind_group() {
+  std::lock_guard lock(mutex_);
+  const duckdb::transaction_t query = active_query;
+  if (!bind_group_ || bind_query_ != query) {
+    bind_group_ = std::make_shared<ScanGroup>();
+    bind_query_ = query;
+  }
+  return bind_group_;
+}
+
+std::unique_ptr<Snapshot> LaminarTransaction::read(duckdb::ClientContext& context, const std::string& object,
+                                                   ScanGroup& group) {
+  std::shared_ptr<PinnedObject> pinned;
+  {
+    std::lock_guard lock(mutex_);
+    const duckdb::transaction_t query = active_query;
+    if (read_query_ != query) {
+      pinned_.clear();
+      read_query_ = query;
+    }
+    auto found = pinned_.find(object);
+    if (found == pinned_.end()) {
+      std::vector<std::string> names{object};
+      {
+        std::lock_guard group_lock(group.mutex);
+        for (const std::string& name : group.objects) {
+          if (name != object && !pinned_.contains(name)) names.push_back(name);
+        }
+      }
+      std::vector<std::shared_ptr<const Object>> objects;
+      std::erase_if(names, [&](const std::string& name) {
+        auto description = backend_.find(name);
+        // A group may name what was only bound, for a view, or has been dropped since.
+        if (name != object && (!description || !description->holds_content)) return true;
+        objects.push_back(std::move(description));
+        return false;
+      });
+      if (!objects[0]) raise(ErrorCode::kUnknownObject, "the object was dropped: " + object);
+      auto snapshots = take_or_raise(backend_.snapshot(names, [&] { return context.IsInterrupted(); }));
+      CHECK(snapshots.size() == names.size());
+      for (size_t i = 0; i < names.size(); ++i) {
+        pinned_[names[i]] = std::make_shared<PinnedObject>(std::move(snapshots[i]), objects[i]);
+      }
+      found = pinned_.find(object);
+    }
+    pinned = found->second;
+  }
+  return pinned->open();
+}
+
+void LaminarTransaction::add_change(PendingChange change) {
+  if (change.rows.empty() && change.row_ids.empty()) return;
+  uint64_t rows = change.row_ids.size();
+  if (change.kind == Change::Kind::kInsert) {
+    for (const auto& buffer : change.rows) rows += buffer->rows;
+  }
+  std::lock_guard lock(mutex_);
+  pending_since_flush_ += rows;
+  if (!pending_.empty()) {
+    PendingChange& last = pending_.back();
+    if (last.kind == change.kind && last.object == change.object && last.on_conflict == change.on_conflict &&
+        change.kind != Change::Kind::kUpdate) {
+      std::move(change.rows.begin(), change.rows.end(), std::back_inserter(last.rows));
+      last.row_ids.insert(last.row_ids.end(), change.row_ids.begin(), change.row_ids.end());
+      return;
+    }
+  }
+  pending_.push_back(std::move(change));
+}
+
+uint64_t LaminarTransaction::flush(duckdb::ClientContext& context) {
+  std::lock_guard lock(mutex_);
+  uint64_t rows = pending_since_flush_;
+  pending_since_flush_ = 0;
+  if (context.transaction.IsAutoCommit()) raise_if_error(apply_pending(&rows));
+  return rows;
+}
+
+Status LaminarTransaction::apply_pending(uint64_t* rows) {
+  std::vector<PendingChange> pending = std::move(pending_);
+  pending_.clear();
+  if (pending.empty()) return {};
+  std::vector<std::vector<data::Batch>> batches(pending.size());
+  std::vector<Change> changes;
+  for (size_t i = 0; i < pending.size(); ++i) {
+    for (auto& buffer : pending[i].rows) batches[i].push_back(buffer->view());
+    Change change;
+    change.kind = pending[i].kind;
+    change.object = pending[i].object;
+    change.rows = batches[i];
+    change.row_ids = pending[i].row_ids;
+    change.on_conflict = pending[i].on_conflict;
+    changes.push_back(std::move(change));
+  }
+  ASSIGN_OR_RETURN(const uint64_t changed, backend_.apply(changes));
+  if (rows) *rows = changed;
+  return {};
+}
+
+void LaminarTransaction::begin_ddl(duckdb::ClientContext& context) {
+  std::lock_guard lock(mutex_);
+  if (in_group_) return;
+  const bool own_transaction = !context.transaction.IsAutoCommit();
+  if (!manager_.enter_ddl(id_, own_transaction)) {
+    raise(ErrorCode::kNotImplemented, "another session is changing the catalog in a transaction: try again after its COMMIT");
+  }
+  if (!own_transaction) return;
+  in_group_ = true;
+  backend_.begin_group();
+}
+
+Status LaminarTransaction::commit() {
+  std::lock_guard lock(mutex_);
+  if (in_group_) {
+    const Status status = backend_.commit_group();
+    in_group_ = false;
+    manager_.release_group(id_);
+    RETURN_IF_ERROR(status);
+  }
+  return apply_pending(nullptr);
+}
+
+void LaminarTransaction::rollback() {
+  std::lock_guard lock(mutex_);
+  pending_.clear();
+  if (!in_group_) return;
+  backend_.rollback_group();
+  in_group_ = false;
+  manager_.release_group(id_);
+}
+
+LaminarTransactionManager::LaminarTransactionManager(duckdb::AttachedDatabase& db, LaminarCatalog& catalog,
+                                                     Backend& backend)
+    : duckdb::TransactionManager(db), catalog_(catalog), backend_(backend) {}
+
+duckdb::Transaction& LaminarTransactionManager::StartTransaction(duckdb::ClientContext& context) {
+  std::lock_guard lock(mutex_);
+  const uint64_t id = next_id_++;
+  auto transaction = duckdb::make_uniq<LaminarTransaction>(*this, context, backend_, id);
+  LaminarTransaction& result = *transaction;
+  active_[id] = std::move(transaction);
+  return result;
+}
+
+duckdb::ErrorData LaminarTransactionManager::CommitTransaction(duckdb::ClientContext& context,
+                                                               duckdb::Transaction& transaction) {
+  auto& ours = static_cast<LaminarTransaction&>(transaction);
+  const Status status = ours.commit();
+  finish(ours);
+  if (status.ok()) return {};
+  ConnectionState& state = ConnectionState::get(context);
+  std::lock_guard lock(state.mutex);
+  state.commit_error = status.error();
+  return duckdb::ErrorData(duckdb::ExceptionType::TRANSACTION, status.error().message);
+}
+
+void LaminarTransactionManager::RollbackTransaction(duckdb::Transaction& transaction) {
+  auto& ours = static_cast<LaminarTransaction&>(transaction);
+  ours.rollback();
+  finish(ours);
+}
+
+void LaminarTransactionManager::Checkpoint(duckdb::ClientContext&, bool) {}
+
+void LaminarTransactionManager::finish(LaminarTransaction& transaction) {
+  duckdb::unique_ptr<LaminarTransaction> ended;
+  uint64_t oldest = 0;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = active_.find(transaction.id());
+    CHECK(found != active_.end());
+    ended = std::move(found->second);
+    active_.erase(found);
+    oldest = active_.empty() ? next_id_ : active_.begin()->first;
+  }
+  ended.reset();
+  catalog_.schema().release_retired(oldest);
+}
+
+bool LaminarTransactionManager::enter_ddl(uint64_t transaction_id, bool take_group) {
+  std::lock_guard lock(mutex_);
+  if (group_owner_ != 0 && group_owner_ != transaction_id) return false;
+  if (take_group) group_owner_ = transaction_id;
+  return true;
+}
+
+void LaminarTransactionManager::release_group(uint64_t transaction_id) {
+  std::lock_guard lock(mutex_);
+  if (group_owner_ == transaction_id) group_owner_ = 0;
+}
+
+uint64_t LaminarTransactionManager::next_id() {
+  std::lock_guard lock(mutex_);
+  return next_id_;
+}
+
+ConnectionState& ConnectionState::get(duckdb::ClientContext& context) {
+  // The context keeps it as long as it lives.
+  return *context.registered_state->GetOrCreate<ConnectionState>("laminar");
+}
+
+}  // namespace laminar::sql

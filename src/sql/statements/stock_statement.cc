@@ -1,0 +1,74 @@
+#include "sql/statements/stock_statement.h"
+
+#include "duckdb/main/client_context.hpp"
+#include "duckdb/parser/parsed_data/copy_info.hpp"
+#include "duckdb/parser/parsed_data/create_table_info.hpp"
+#include "duckdb/parser/parsed_data/create_view_info.hpp"
+#include "duckdb/parser/statement/copy_statement.hpp"
+#include "duckdb/parser/statement/create_statement.hpp"
+#include "duckdb/parser/statement/explain_statement.hpp"
+#include "duckdb/parser/statement/insert_statement.hpp"
+#include "duckdb/parser/statement/prepare_statement.hpp"
+#include "duckdb/parser/statement/select_statement.hpp"
+#include "sql/bind/window_ast.h"
+#include "sql/catalog/catalog.h"
+
+namespace laminar::sql {
+namespace {
+
+void rewrite_query(duckdb::ClientContext& context, duckdb::QueryNode& query) {
+  rewrite_windows(context, query, QueryUse::kAdHoc);
+}
+
+// Our catalog holds streaming objects and tables; the rest belongs into DuckDB's database, which the search path has too.
+void redirect(duckdb::CreateInfo& info) {
+  if (info.temporary || !info.catalog.empty() || !info.schema.empty()) return;
+  switch (info.type) {
+    case duckdb::CatalogType::VIEW_ENTRY:
+    case duckdb::CatalogType::MACRO_ENTRY:
+    case duckdb::CatalogType::TABLE_MACRO_ENTRY:
+    case duckdb::CatalogType::TYPE_ENTRY:
+    case duckdb::CatalogType::SEQUENCE_ENTRY:
+      info.catalog = kDuckCatalogName;
+      info.schema = DEFAULT_SCHEMA;
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace
+
+void adapt_stock_statement(duckdb::ClientContext& context, duckdb::SQLStatement& statement) {
+  switch (statement.type) {
+    case duckdb::StatementType::SELECT_STATEMENT:
+      rewrite_query(context, *statement.Cast<duckdb::SelectStatement>().node);
+      break;
+    case duckdb::StatementType::INSERT_STATEMENT:
+      if (auto& select = statement.Cast<duckdb::InsertStatement>().select_statement) rewrite_query(context, *select->node);
+      break;
+    case duckdb::StatementType::CREATE_STATEMENT: {
+      duckdb::CreateInfo& info = *statement.Cast<duckdb::CreateStatement>().info;
+      redirect(info);
+      if (info.type == duckdb::CatalogType::TABLE_ENTRY) {
+        if (auto& query = info.Cast<duckdb::CreateTableInfo>().query) rewrite_query(context, *query->node);
+      } else if (info.type == duckdb::CatalogType::VIEW_ENTRY) {
+        if (auto& query = info.Cast<duckdb::CreateViewInfo>().query) rewrite_query(context, *query->node);
+      }
+      break;
+    }
+    case duckdb::StatementType::EXPLAIN_STATEMENT:
+      adapt_stock_statement(context, *statement.Cast<duckdb::ExplainStatement>().stmt);
+      break;
+    case duckdb::StatementType::PREPARE_STATEMENT:
+      adapt_stock_statement(context, *statement.Cast<duckdb::PrepareStatement>().statement);
+      break;
+    case duckdb::StatementType::COPY_STATEMENT:
+      if (auto& query = statement.Cast<duckdb::CopyStatement>().info->select_statement) rewrite_query(context, *query);
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace laminar::sql
