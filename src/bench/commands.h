@@ -1,0 +1,13 @@
+// The subcommands of `laminar bench`, each with its exit code.
+#pragma once
+
+#include <span>
+#include <string>
+
+namespace laminar::bench {
+
+int run_nexmark(std::span<const std::string> arguments);
+int run_sql(std::span<const std::string> arguments);
+int run_latency(std::span<const std::string> arguments);
+
+}  // namespace laminar::bench

@@ -1,0 +1,150 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "bench/arguments.h"
+#include "bench/commands.h"
+#include "bench/comparison.h"
+#include "bench/nexmark/queries.h"
+#include "bench/progress.h"
+#include "bench/report.h"
+#include "bench/sql_text.h"
+#include "connectors/nexmark/generator.h"
+#include "duck/batch_engine.h"
+
+namespace laminar::bench {
+namespace {
+
+namespace nexmark = connectors::nexmark;
+
+constexpr ArgumentSpec kArguments[] = {
+    {"queries", "q0,q5,...", "which queries (all; --list shows them)"},
+    {"events", "N", "events of all three kinds, 46 of 50 are bids (10M)"},
+    {"rate", "N", "events per second of event time (10000)"},
+    {"seed", "N", "other seeds give other rows (0)"},
+    {"cores", "N", "cores for the views (1)"},
+    {"repeat", "R", "runs of each side, in turn; times are medians (3)"},
+    {"tick-rows", "N", "rows of a tick (16384)"},
+    {"json", "", "one JSON object per query instead of a table"},
+    {"list", "", "show the queries and end"},
+};
+
+Result<std::vector<NexmarkQuery>> chosen_queries(const Arguments& arguments) {
+  const std::span<const NexmarkQuery> all = nexmark_queries();
+  if (!arguments.has("queries") || arguments.text("queries") == "all") return std::vector<NexmarkQuery>(all.begin(), all.end());
+  std::vector<NexmarkQuery> chosen;
+  for (const std::string& name : split(arguments.text("queries"), ',')) {
+    const auto found = std::find_if(all.begin(), all.end(), [&](const NexmarkQuery& q) { return q.name == name; });
+    if (found == all.end()) {
+      std::string names;
+      for (const NexmarkQuery& q : all) names += " " + std::string(q.name);
+      return Status(ErrorCode::kInvalidOption, "no such query: " + name + "; there are" + names);
+    }
+    chosen.push_back(*found);
+  }
+  return chosen;
+}
+
+// The bids, with those columns that the queries name.
+Input generate(const std::vector<NexmarkQuery>& queries, const nexmark::GeneratorOptions& options) {
+  std::vector<std::string> words;
+  for (const NexmarkQuery& query : queries) {
+    for (const std::string_view text : {query.ours, query.batch}) {
+      for (const SqlToken& token : tokenize(text)) words.push_back(token.text);
+    }
+  }
+  std::vector<nexmark::Column> columns;
+  data::Schema schema;
+  for (const nexmark::ColumnInfo& info : nexmark::columns_of(nexmark::Table::kBid)) {
+    if (info.column != nexmark::Column::kDateTime && std::find(words.begin(), words.end(), info.name) == words.end()) continue;
+    columns.push_back(info.column);
+    schema.push_back({std::string(info.name), data::Type::of(info.type), true});
+  }
+  const nexmark::Generator generator(options);
+  const uint64_t rows = generator.rows_among(options.events);
+  Input input{"bid", "date_time", std::make_unique<ColumnStore>(schema, rows)};
+  data::BatchBuffer buffer(schema);
+  for (uint64_t row = 0; row < rows; row += buffer.rows_max()) {
+    buffer.clear();
+    const auto count = static_cast<uint32_t>(std::min<uint64_t>(buffer.rows_max(), rows - row));
+    generator.fill(columns, row, count, buffer);
+    buffer.rows = count;
+    input.store->append(buffer);
+  }
+  return input;
+}
+
+std::string source_sql(const data::Schema& schema) {
+  std::string sql = "CREATE SOURCE bid (";
+  for (const data::Field& field : schema) sql += field.name + " " + field.type.text() + " NOT NULL, ";
+  return sql + "WATERMARK FOR date_time AS date_time - INTERVAL '4 seconds') WITH (connector = 'memory');\n";
+}
+
+Status run_queries(const Arguments& arguments, Report& report) {
+  ASSIGN_OR_RETURN(const uint64_t cores, arguments.number("cores", 1, 1, 1024));
+  RETURN_IF_ERROR(check_cores(cores));
+  RunOptions options;
+  ASSIGN_OR_RETURN(options.repeats, arguments.number("repeat", 3, 1, 1000));
+  ASSIGN_OR_RETURN(options.tick_rows, arguments.number("tick-rows", 16384, 1, 1'000'000'000));
+  nexmark::GeneratorOptions generator;
+  generator.table = nexmark::Table::kBid;
+  ASSIGN_OR_RETURN(generator.events, arguments.number("events", 10'000'000, 1, 2'000'000'000));
+  ASSIGN_OR_RETURN(const uint64_t rate, arguments.number("rate", 10'000, 1, 1'000'000'000));
+  ASSIGN_OR_RETURN(generator.seed, arguments.number("seed", 0, 0, 9'999'999'999'999));
+  generator.rate = static_cast<int64_t>(rate);
+  ASSIGN_OR_RETURN(const std::vector<NexmarkQuery> queries, chosen_queries(arguments));
+
+  std::vector<Input> inputs;
+  ASSIGN_OR_RETURN(const std::unique_ptr<duck::BatchEngine> engine, duck::BatchEngine::open());
+  {
+    Progress progress;
+    progress.show("generating bids");
+    inputs.push_back(generate(queries, generator));
+    progress.show("loading bids into DuckDB");
+    const ColumnStore& store = *inputs[0].store;
+    RETURN_IF_ERROR(engine->create_table("bid", store.schema(), store.columns(), store.rows()));
+  }
+  for (const NexmarkQuery& query : queries) {
+    Comparison comparison;
+    comparison.name = query.name;
+    comparison.view = query.name;
+    comparison.setup = source_sql(inputs[0].store->schema()) + "CREATE MATERIALIZED VIEW " + comparison.view + " AS " + std::string(query.ours) + ";\n";
+    comparison.batch_query = query.batch;
+    comparison.compared = query.compared;
+    const Result<Figures> figures = compare(comparison, inputs, *engine, options);
+    if (figures.ok()) {
+      report.add(*figures);
+    } else {
+      report.fail("nexmark " + std::string(query.name), figures.status());
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+int run_nexmark(std::span<const std::string> given) {
+  const Result<Arguments> arguments = Arguments::read(given, kArguments);
+  if (!arguments.ok()) {
+    std::fprintf(stderr, "laminar bench nexmark: %s\n\n%s", arguments.error().message.c_str(), describe(kArguments).c_str());
+    return 2;
+  }
+  if (arguments->has("help")) {
+    std::printf("usage: laminar bench nexmark [options]\n\n"
+                "Nexmark queries over generated bids in memory: pushed through a view of ours, and run by DuckDB as a batch\n"
+                "on one thread with its result materialized.\n\n%s\n"
+                "Exit code 1 when a result differs. ratio = DuckDB's CPU time / ours.\n",
+                describe(kArguments).c_str());
+    return 0;
+  }
+  if (arguments->has("list")) {
+    for (const NexmarkQuery& query : nexmark_queries()) {
+      std::printf("%-8.*s %.*s\n", static_cast<int>(query.name.size()), query.name.data(), static_cast<int>(query.what.size()), query.what.data());
+    }
+    return 0;
+  }
+  Report report(arguments->has("json"));
+  if (const Status status = run_queries(*arguments, report); !status.ok()) report.fail("nexmark", status);
+  return report.exit_code();
+}
+
+}  // namespace laminar::bench

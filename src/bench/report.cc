@@ -1,0 +1,31 @@
+#include "bench/report.h"
+
+#include <cstdio>
+
+namespace laminar::bench {
+
+void Report::add(const Figures& figures) {
+  if (!json_ && !head_printed_) std::fputs(table_head().c_str(), stdout);
+  head_printed_ = true;
+  std::fputs((json_ ? to_json(figures) + "\n" : table_line(figures)).c_str(), stdout);
+  std::fflush(stdout);
+  if (figures.equal()) return;
+  exit_code_ = 1;
+  std::fprintf(stderr, "laminar bench: the result of %s differs from DuckDB's: %llu rows, checksum %s; DuckDB %llu rows, %s\n",
+               figures.name.c_str(), static_cast<unsigned long long>(figures.result_rows), figures.checksum.c_str(),
+               static_cast<unsigned long long>(figures.duckdb_result_rows), figures.duckdb_checksum.c_str());
+}
+
+void Report::fail(std::string_view name, const Status& status) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "laminar bench %.*s: error %s: %s\n", static_cast<int>(name.size()), name.data(),
+               status.error().code_text().c_str(), status.error().message.c_str());
+  exit_code_ = 1;
+}
+
+Status check_cores(uint64_t cores) {
+  if (cores == 1) return {};
+  return Status(ErrorCode::kNotImplemented, "views run on one core so far; --cores " + std::to_string(cores) + " is not there yet");
+}
+
+}  // namespace laminar::bench
