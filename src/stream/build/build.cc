@@ -1,5 +1,7 @@
 #include "stream/build/build.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "stream/build/column_use.h"
 #include "stream/operators/aggregate.h"
@@ -9,6 +11,7 @@
 #include "stream/operators/top_n_operator.h"
 #include "stream/operators/union_all_operator.h"
 #include "stream/operators/values_operator.h"
+#include "stream/operators/window_assign_operator.h"
 
 namespace laminar::stream {
 
@@ -40,38 +43,12 @@ void set_only_on_demand(const plan::Node& node, Operator& op) {
   }
 }
 
-class Builder {
- public:
-  explicit Builder(Pipeline& pipeline) : pipeline_(pipeline) {}
-
-  // `needed`: the columns of `node` that its reader looks at.
-  Result<Operator*> build(const plan::Node& node, const std::vector<bool>& needed) {
-    std::vector<Operator*> inputs;
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      ASSIGN_OR_RETURN(Operator * input, build(*node.inputs[i], input_columns_used(node, i, needed)));
-      inputs.push_back(input);
-    }
-    Result<std::unique_ptr<Operator>> made = make_operator(node);
-    if (!made.ok()) return made.status();
-    Operator* op = made->get();
-    pipeline_.operators.push_back(made.take());
-    for (size_t i = 0; i < inputs.size(); ++i) inputs[i]->add_output(op, static_cast<uint32_t>(i));
-    if (node.kind == plan::NodeKind::kScan) {
-      pipeline_.scans.push_back({static_cast<const plan::ScanNode&>(node).object, op});
-    } else if (node.kind == plan::NodeKind::kFilter) {
-      static_cast<FilterOperator*>(op)->need_only(needed);
-    }
-    return op;
-  }
-
- private:
-  Pipeline& pipeline_;
-};
-
 // The node whose operator holds the content, and those above it, from the root down.
 struct ContentSearch {
   const plan::Node* content = nullptr;
   std::vector<const plan::Node*> above;
+
+  bool holds(const plan::Node& node) const { return std::find(above.begin(), above.end(), &node) != above.end(); }
 };
 
 ContentSearch below_stateless(const plan::Node& root) {
@@ -84,6 +61,38 @@ ContentSearch below_stateless(const plan::Node& root) {
   search.content = node;
   return search;
 }
+
+class Builder {
+ public:
+  Builder(Pipeline& pipeline, const plan::Node& root) : pipeline_(pipeline), content_(below_stateless(root)) {}
+
+  // `needed`: the columns of `node` that its reader looks at.
+  Result<Operator*> build(const plan::Node& node, const std::vector<bool>& needed) {
+    std::vector<Operator*> inputs;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      ASSIGN_OR_RETURN(Operator * input, build(*node.inputs[i], input_columns_used(node, i, needed)));
+      inputs.push_back(input);
+    }
+    Result<std::unique_ptr<Operator>> made = make_operator(node);
+    if (!made.ok()) return made.status();
+    Operator* op = made->get();
+    pipeline_.operators.push_back(made.take());
+    if (&node == content_.content && op->holds_content()) pipeline_.content = op;
+    // Before it is wired: whoever holds the content forms no changes that nobody wants.
+    if (pipeline_.content && is_stateless_chain_link(node) && content_.holds(node)) set_only_on_demand(node, *op);
+    for (size_t i = 0; i < inputs.size(); ++i) inputs[i]->add_output(op, static_cast<uint32_t>(i));
+    if (node.kind == plan::NodeKind::kScan) {
+      pipeline_.scans.push_back({static_cast<const plan::ScanNode&>(node).object, op});
+    } else if (node.kind == plan::NodeKind::kFilter) {
+      static_cast<FilterOperator*>(op)->need_only(needed);
+    }
+    return op;
+  }
+
+ private:
+  Pipeline& pipeline_;
+  const ContentSearch content_;
+};
 
 }  // namespace
 
@@ -101,18 +110,7 @@ Result<std::unique_ptr<Operator>> make_operator(const plan::Node& node) {
 
 Result<Pipeline> build_pipeline(const plan::Node& root) {
   Pipeline pipeline;
-  ASSIGN_OR_RETURN(pipeline.root, Builder(pipeline).build(root, std::vector<bool>(root.columns.size(), true)));
-  // A chain is the tail of the topological order.
-  const ContentSearch search = below_stateless(root);
-  Operator* candidate = pipeline.operators[pipeline.operators.size() - 1 - search.above.size()].get();
-  if (candidate->holds_content()) {
-    pipeline.content = candidate;
-    for (size_t i = 0; i < search.above.size(); ++i) {
-      set_only_on_demand(*search.above[i], *pipeline.operators[pipeline.operators.size() - 1 - i]);
-    }
-    // The chain was wired before it knew.
-    candidate->outputs_changed();
-  }
+  ASSIGN_OR_RETURN(pipeline.root, Builder(pipeline, root).build(root, std::vector<bool>(root.columns.size(), true)));
   return pipeline;
 }
 

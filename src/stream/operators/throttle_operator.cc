@@ -1,10 +1,14 @@
 #include "stream/operators/throttle_operator.h"
 
+#include "base/check.h"
+#include "stream/operators/window_grid.h"
+
 namespace laminar::stream {
 
-ThrottleOperator::ThrottleOperator(std::vector<data::Type> types, int64_t every_us)
-    : Operator(types), every_us_(every_us), pending_(types), out_(types) {
-  label = "throttle";
+ThrottleOperator::ThrottleOperator(std::vector<data::Type> types, int64_t interval_us)
+    : Operator(types), interval_us_(interval_us), pending_(std::move(types)), emit_([this](const data::Batch& batch) { emit(batch); }) {
+  CHECK(interval_us > 0);
+  label = "emit every";
 }
 
 void ThrottleOperator::push(uint32_t, const data::Batch& batch) {
@@ -13,32 +17,13 @@ void ThrottleOperator::push(uint32_t, const data::Batch& batch) {
   pending_.apply(batch);
 }
 
-void ThrottleOperator::release(bool negative) {
-  out_.clear();
-  for (uint32_t slot = 0; slot < pending_.slot_end(); ++slot) {
-    const int64_t weight = pending_.weight(slot);
-    if (weight == 0 || (weight < 0) != negative) continue;
-    pending_.store().append_to(out_, slot);
-    out_.weights()[out_.rows - 1] = weight;
-    out_.has_weights = true;
-    if (out_.full()) {
-      emit(out_.view());
-      out_.clear();
-    }
-  }
-  emit(out_.view());
-}
-
 void ThrottleOperator::finish(const TickInfo& tick) {
-  const int64_t period = tick.now_us >= 0 ? tick.now_us / every_us_ : (tick.now_us + 1) / every_us_ - 1;
-  const bool due = started_ && period > period_;
-  if (!started_ || due) period_ = period;
+  const int64_t period = floor_div(tick.now_us, interval_us_);
+  const bool crossed = started_ && period > period_;
+  if (!started_ || crossed) period_ = period;
   started_ = true;
-  if ((due || input_watermark() == data::kWatermarkEnded) && pending_.distinct_rows() > 0) {
-    release(true);
-    release(false);
-    pending_.clear();
-  }
+  if (!crossed && input_watermark() != data::kWatermarkEnded) return;
+  pending_.drain(emit_);
   set_output_watermark(input_watermark());
 }
 

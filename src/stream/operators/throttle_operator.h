@@ -1,8 +1,10 @@
-// EMIT EVERY: holds changes back and gives their net effect when the clock passes a multiple of the interval.
+// EMIT EVERY: collects changes and gives what is left of them when the clock crosses a multiple of the interval.
 //
-// Rows whose changes cancel out within the interval never show. The end of all inputs lets the rest out at once.
-// State:   net changes since the last release, bounded by the rows that changed in one interval.
-// Time:    the tick's clock, since the epoch; two runs with the same clock release the same changes.
+// A row that came and went in between is never seen; of the rest first what goes, then what comes, in order of first
+// change. The watermark waits with the changes.
+//
+// Time:   multiples of the interval since 1970 by the clock argument; the end of the input releases at once.
+// State:  the changes since the last release.
 #pragma once
 
 #include "stream/operators/operator.h"
@@ -12,22 +14,22 @@ namespace laminar::stream {
 
 class ThrottleOperator final : public Operator {
  public:
-  ThrottleOperator(std::vector<data::Type> types, int64_t every_us);
-
+  ThrottleOperator(std::vector<data::Type> types, int64_t interval_us);
   void push(uint32_t port, const data::Batch& batch) override;
   void finish(const TickInfo& tick) override;
   uint64_t state_bytes() const override { return pending_.bytes(); }
   uint64_t state_rows() const override { return pending_.distinct_rows(); }
+  // Whether changes or a watermark wait for the clock.
+  bool waiting() const { return pending_.distinct_rows() > 0 || output_watermark() != input_watermark(); }
+  // The time of the next release.
+  int64_t next_release_us() const { return (period_ + 1) * interval_us_; }
 
  private:
-  // Old rows go first: a consumer that keys its rows sees -old before +new.
-  void release(bool negative);
-
-  const int64_t every_us_;
-  WeightedRows pending_;
-  data::BatchBuffer out_;
+  const int64_t interval_us_;
   int64_t period_ = 0;
   bool started_ = false;
+  WeightedRows pending_;
+  BatchVisitor emit_;
 };
 
 }  // namespace laminar::stream

@@ -1,5 +1,6 @@
 #include "stream/state/row_store.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -23,8 +24,9 @@ void RowStore::add_chunk() {
     column.validity = reinterpret_cast<uint64_t*>(slab_.allocate(kChunkRows / 8));
     columns_.push_back(column);
   }
+  ++chunks_;
   // So that erase() never allocates.
-  const size_t slots = slot_end_ + kChunkRows;
+  const size_t slots = size_t{chunks_} * kChunkRows;
   if (free_slots_.capacity() < slots) free_slots_.reserve(2 * slots);
 }
 
@@ -34,7 +36,7 @@ uint32_t RowStore::insert(std::span<const Column> columns, uint32_t row) {
     slot = free_slots_.back();
     free_slots_.pop_back();
   } else {
-    if (slot_end_ % kChunkRows == 0) add_chunk();
+    if (slot_end_ == chunks_ * kChunkRows) add_chunk();
     slot = slot_end_++;
   }
   ++rows_;
@@ -82,13 +84,18 @@ void RowStore::erase(uint32_t slot) {
   --rows_;
 }
 
-void RowStore::clear() {
-  columns_.clear();
+void RowStore::reset() {
+  for (size_t c = 0; c < physical_.size(); ++c) {
+    if (physical_[c] != Physical::kString) continue;
+    for (uint32_t slot = 0; slot < slot_end_; ++slot) {
+      StringRef& value = columns_[slot / kChunkRows * physical_.size() + c].values<StringRef>()[slot % kChunkRows];
+      if (!value.is_inline()) strings_.free(const_cast<char*>(value.data()), value.size());
+      value = StringRef();
+    }
+  }
   free_slots_.clear();
   slot_end_ = 0;
   rows_ = 0;
-  slab_.clear();
-  strings_.clear();
 }
 
 bool RowStore::equals(uint32_t slot, std::span<const Column> columns, uint32_t row) const {
@@ -220,11 +227,10 @@ uint64_t hash_row(std::span<const Column> columns, uint32_t row) {
   return mix(h, h >> 32);
 }
 
-SlotIndex::SlotIndex() { clear(); }
+SlotIndex::SlotIndex() : entries_(64, Entry{0, RowStore::kNone}), mask_(63) {}
 
-void SlotIndex::clear() {
-  entries_.assign(64, Entry{0, RowStore::kNone});
-  mask_ = 63;
+void SlotIndex::reset() {
+  std::fill(entries_.begin(), entries_.end(), Entry{0, RowStore::kNone});
   used_ = 0;
 }
 

@@ -24,7 +24,8 @@ class RowStore {
 
   uint32_t insert(std::span<const data::Column> columns, uint32_t row);
   void erase(uint32_t slot);
-  void clear();
+  // Takes all rows out and keeps the memory.
+  void reset();
 
   // Column `c` of the chunk that holds `slot`; the slot's row in it is slot % kChunkRows.
   const data::Column& column(uint32_t slot, uint32_t c) const { return columns_[slot / kChunkRows * physical_.size() + c]; }
@@ -50,6 +51,7 @@ class RowStore {
   std::vector<data::Physical> physical_;
   std::vector<data::Column> columns_;  // chunk-major
   std::vector<uint32_t> free_slots_;
+  uint32_t chunks_ = 0;
   uint32_t slot_end_ = 0;
   uint64_t rows_ = 0;
   Slab slab_;
@@ -75,7 +77,8 @@ class SlotIndex {
   }
   void insert(uint64_t hash, uint32_t slot);
   void erase(uint64_t hash, uint32_t slot);
-  void clear();
+  // Empties it and keeps the memory.
+  void reset();
   uint64_t bytes() const { return entries_.capacity() * sizeof(Entry); }
   void prefetch(uint64_t hash) const { __builtin_prefetch(&entries_[static_cast<uint32_t>(hash) & mask_]); }
 

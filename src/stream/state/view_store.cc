@@ -1,5 +1,7 @@
 #include "stream/state/view_store.h"
 
+#include <algorithm>
+
 namespace laminar::stream {
 
 using data::Batch;
@@ -35,13 +37,15 @@ void WeightedRows::apply(const Batch& batch) {
   }
 }
 
-void WeightedRows::scan(const std::function<void(const Batch&)>& visit) {
+void WeightedRows::scan(const std::function<void(const Batch&)>& visit) { scan_signed(Sign::kPositive, visit); }
+
+void WeightedRows::scan_signed(Sign sign, const std::function<void(const Batch&)>& visit) {
   for (uint32_t begin = 0; begin < store_.slot_end(); begin += RowStore::kChunkRows) {
     const uint32_t end = std::min(store_.slot_end(), begin + RowStore::kChunkRows);
     uint32_t count = 0;
     bool plain = true;
     for (uint32_t slot = begin; slot < end; ++slot) {
-      if (weights_[slot] <= 0) continue;
+      if (sign == Sign::kPositive ? weights_[slot] <= 0 : weights_[slot] >= 0) continue;
       plain &= weights_[slot] == 1;
       selection_[count++] = slot - begin;
     }
@@ -54,10 +58,12 @@ void WeightedRows::scan(const std::function<void(const Batch&)>& visit) {
   }
 }
 
-void WeightedRows::clear() {
-  store_.clear();
-  index_.clear();
-  weights_.clear();
+void WeightedRows::drain(const std::function<void(const Batch&)>& visit) {
+  if (negative_ > 0) scan_signed(Sign::kNegative, visit);
+  scan_signed(Sign::kPositive, visit);
+  std::fill_n(weights_.begin(), store_.slot_end(), 0);
+  store_.reset();
+  index_.reset();
   negative_ = 0;
   total_weight_ = 0;
 }

@@ -37,11 +37,15 @@ class WeightedRows {
   int64_t total_weight() const { return total_weight_; }
   // Rows of positive weight, in slot order, with weights where any is not 1.
   void scan(const std::function<void(const data::Batch&)>& visit);
-  // Takes all rows out.
-  void clear();
+  // Rows of negative weight, then those of positive weight, each in slot order, with weights; then takes all out. Slots
+  // of an object that was only filled since the last drain are in the order of first change.
+  void drain(const std::function<void(const data::Batch&)>& visit);
   uint64_t bytes() const { return store_.bytes() + index_.bytes() + weights_.capacity() * sizeof(int64_t); }
 
  private:
+  enum class Sign { kNegative, kPositive };
+  void scan_signed(Sign sign, const std::function<void(const data::Batch&)>& visit);
+
   RowStore store_;
   SlotIndex index_;
   std::vector<int64_t> weights_;  // 0 for free slots

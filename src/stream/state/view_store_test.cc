@@ -84,7 +84,7 @@ TEST(ViewStore, AppendedRowsComeBackInOrder) {
 
 TEST(ViewStore, ChangesFoldToTheMultiset) {
   const auto types = test_types();
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 6; ++round) {
     const uint64_t seed = std::random_device{}();
     std::cout << "seed " << seed << "\n";
     std::mt19937_64 random(seed);
