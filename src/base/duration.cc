@@ -15,20 +15,58 @@ struct Unit {
   int64_t us;
 };
 constexpr std::array kUnits = {
-    Unit{"us", 1}, Unit{"usec", 1}, Unit{"usecs", 1}, Unit{"usecond", 1}, Unit{"useconds", 1},
-    Unit{"microsecond", 1}, Unit{"microseconds", 1},
-    Unit{"ms", kMillisecond}, Unit{"msec", kMillisecond}, Unit{"msecs", kMillisecond}, Unit{"msecond", kMillisecond},
-    Unit{"mseconds", kMillisecond}, Unit{"millisecond", kMillisecond}, Unit{"milliseconds", kMillisecond},
-    Unit{"s", kSecond}, Unit{"sec", kSecond}, Unit{"secs", kSecond}, Unit{"second", kSecond}, Unit{"seconds", kSecond},
-    Unit{"m", kMinute}, Unit{"min", kMinute}, Unit{"mins", kMinute}, Unit{"minute", kMinute}, Unit{"minutes", kMinute},
-    Unit{"h", kHour}, Unit{"hr", kHour}, Unit{"hrs", kHour}, Unit{"hour", kHour}, Unit{"hours", kHour},
-    Unit{"d", kDay}, Unit{"day", kDay}, Unit{"days", kDay},
-    Unit{"w", 7 * kDay}, Unit{"week", 7 * kDay}, Unit{"weeks", 7 * kDay},
-    Unit{"mon", kVariable}, Unit{"mons", kVariable}, Unit{"month", kVariable}, Unit{"months", kVariable},
-    Unit{"quarter", kVariable}, Unit{"quarters", kVariable},
-    Unit{"y", kVariable}, Unit{"yr", kVariable}, Unit{"yrs", kVariable}, Unit{"year", kVariable}, Unit{"years", kVariable},
-    Unit{"decade", kVariable}, Unit{"decades", kVariable}, Unit{"century", kVariable}, Unit{"centuries", kVariable},
-    Unit{"millennium", kVariable}, Unit{"millennia", kVariable},
+    Unit{"us", 1},
+    Unit{"usec", 1},
+    Unit{"usecs", 1},
+    Unit{"usecond", 1},
+    Unit{"useconds", 1},
+    Unit{"microsecond", 1},
+    Unit{"microseconds", 1},
+    Unit{"ms", kMillisecond},
+    Unit{"msec", kMillisecond},
+    Unit{"msecs", kMillisecond},
+    Unit{"msecond", kMillisecond},
+    Unit{"mseconds", kMillisecond},
+    Unit{"millisecond", kMillisecond},
+    Unit{"milliseconds", kMillisecond},
+    Unit{"s", kSecond},
+    Unit{"sec", kSecond},
+    Unit{"secs", kSecond},
+    Unit{"second", kSecond},
+    Unit{"seconds", kSecond},
+    Unit{"m", kMinute},
+    Unit{"min", kMinute},
+    Unit{"mins", kMinute},
+    Unit{"minute", kMinute},
+    Unit{"minutes", kMinute},
+    Unit{"h", kHour},
+    Unit{"hr", kHour},
+    Unit{"hrs", kHour},
+    Unit{"hour", kHour},
+    Unit{"hours", kHour},
+    Unit{"d", kDay},
+    Unit{"day", kDay},
+    Unit{"days", kDay},
+    Unit{"w", 7 * kDay},
+    Unit{"week", 7 * kDay},
+    Unit{"weeks", 7 * kDay},
+    Unit{"mon", kVariable},
+    Unit{"mons", kVariable},
+    Unit{"month", kVariable},
+    Unit{"months", kVariable},
+    Unit{"quarter", kVariable},
+    Unit{"quarters", kVariable},
+    Unit{"y", kVariable},
+    Unit{"yr", kVariable},
+    Unit{"yrs", kVariable},
+    Unit{"year", kVariable},
+    Unit{"years", kVariable},
+    Unit{"decade", kVariable},
+    Unit{"decades", kVariable},
+    Unit{"century", kVariable},
+    Unit{"centuries", kVariable},
+    Unit{"millennium", kVariable},
+    Unit{"millennia", kVariable},
 };
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
@@ -122,7 +160,8 @@ class DurationReader {
   bool read_clock(const Decimal& hours, bool negative, size_t begin) {
     Decimal minutes, seconds;
     ++at_;
-    if (!read_number(minutes) || minutes.scale != 0 || minutes.mantissa > 59) return fail(DurationProblem::kMalformed, begin);
+    if (!read_number(minutes) || minutes.scale != 0 || minutes.mantissa > 59)
+      return fail(DurationProblem::kMalformed, begin);
     if (!at_end() && text_[at_] == ':') {
       ++at_;
       if (!read_number(seconds) || seconds.mantissa >= static_cast<__int128>(60) * power_of_10(seconds.scale)) {
@@ -130,7 +169,8 @@ class DurationReader {
       }
     }
     if (!at_end() && !is_space(text_[at_])) return fail(DurationProblem::kMalformed, at_);
-    return add(hours, kHour, negative, begin) && add(minutes, kMinute, negative, begin) && add(seconds, kSecond, negative, begin);
+    return add(hours, kHour, negative, begin) && add(minutes, kMinute, negative, begin) &&
+           add(seconds, kSecond, negative, begin);
   }
 
   bool read_number(Decimal& out) {
@@ -162,7 +202,8 @@ class DurationReader {
   }
 
   bool add(const Decimal& number, int64_t unit, bool negative, size_t offset) {
-    if (number.too_large || number.mantissa > (static_cast<__int128>(1) << 80)) return fail(DurationProblem::kTooLarge, offset);
+    if (number.too_large || number.mantissa > (static_cast<__int128>(1) << 80))
+      return fail(DurationProblem::kTooLarge, offset);
     const __int128 scaled = number.mantissa * unit;  // < 2^80 * 2^40
     const __int128 divisor = power_of_10(number.scale);
     if (number.lost_digits || scaled % divisor != 0) return fail(DurationProblem::kTooFine, offset);
@@ -183,7 +224,9 @@ class DurationReader {
 
 }  // namespace
 
-ParsedDuration parse_duration(std::string_view text, std::string_view unit) { return DurationReader(text, unit).read(); }
+ParsedDuration parse_duration(std::string_view text, std::string_view unit) {
+  return DurationReader(text, unit).read();
+}
 
 bool is_duration_unit(std::string_view word) { return unit_us(word) != 0; }
 
@@ -192,8 +235,9 @@ std::string format_duration(int64_t us) {
     const char* name;
     uint64_t us;
   };
-  static constexpr Step kSteps[] = {{"day", kDay},       {"hour", kHour},           {"minute", kMinute},
-                                    {"second", kSecond}, {"millisecond", kMillisecond}, {"microsecond", 1}};
+  static constexpr Step kSteps[] = {
+      {"day", kDay},     {"hour", kHour}, {"minute", kMinute}, {"second", kSecond}, {"millisecond", kMillisecond},
+      {"microsecond", 1}};
   if (us == 0) return "0 seconds";
   uint64_t rest = us < 0 ? uint64_t{0} - static_cast<uint64_t>(us) : static_cast<uint64_t>(us);
   std::string text;

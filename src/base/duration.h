@@ -14,8 +14,8 @@ namespace laminar {
 enum class DurationProblem : uint8_t {
   kNone,
   kEmpty,
-  kMalformed,     // no number where one must be
-  kNoUnit,        // a bare number
+  kMalformed,  // no number where one must be
+  kNoUnit,     // a bare number
   kUnknownUnit,
   kVariableUnit,  // months, years: of no fixed length
   kTooFine,       // below a microsecond
@@ -31,7 +31,8 @@ struct ParsedDuration {
   bool ok() const { return problem == DurationProblem::kNone; }
 };
 
-// Signs are read, so the result may be negative or zero. `unit` serves a text that is a number alone, as in INTERVAL '5' MINUTE.
+// Signs are read, so the result may be negative or zero. `unit` serves a text that is a number alone, as in INTERVAL
+// '5' MINUTE.
 ParsedDuration parse_duration(std::string_view text, std::string_view unit = {});
 // Whether the word is a unit of time, fixed or not.
 bool is_duration_unit(std::string_view word);

@@ -68,13 +68,23 @@ std::string bound_text(OptionKind kind, int64_t value) {
 std::string expectation(const OptionSpec& spec) {
   std::string text;
   switch (spec.kind) {
-    case OptionKind::kString: return "a string";
-    case OptionKind::kBoolean: return "true or false";
-    case OptionKind::kChoice: return "one of " + joined(split_choices(spec.choices), "or");
-    case OptionKind::kDouble: return "a number";
-    case OptionKind::kInteger: text = "a whole number"; break;
-    case OptionKind::kInterval: text = "a duration such as '5 seconds'"; break;
-    case OptionKind::kBytes: text = "a size such as '64 MB'"; break;
+    case OptionKind::kString:
+      return "a string";
+    case OptionKind::kBoolean:
+      return "true or false";
+    case OptionKind::kChoice:
+      return "one of " + joined(split_choices(spec.choices), "or");
+    case OptionKind::kDouble:
+      return "a number";
+    case OptionKind::kInteger:
+      text = "a whole number";
+      break;
+    case OptionKind::kInterval:
+      text = "a duration such as '5 seconds'";
+      break;
+    case OptionKind::kBytes:
+      text = "a size such as '64 MB'";
+      break;
   }
   const bool has_min = spec.min > 0 || (spec.min != 0 && spec.min != std::numeric_limits<int64_t>::min());
   const bool has_max = spec.max != std::numeric_limits<int64_t>::max();
@@ -130,12 +140,22 @@ int64_t parse_bytes(std::string_view text) {
     std::string_view name;
     double bytes;
   };
-  static constexpr std::array kUnits = {
-      Unit{"", 1},     Unit{"b", 1},   Unit{"byte", 1}, Unit{"bytes", 1},
-      Unit{"k", 1e3},  Unit{"kb", 1e3}, Unit{"m", 1e6},  Unit{"mb", 1e6},
-      Unit{"g", 1e9},  Unit{"gb", 1e9}, Unit{"t", 1e12}, Unit{"tb", 1e12},
-      Unit{"kib", 1024.0}, Unit{"mib", 1024.0 * 1024}, Unit{"gib", 1024.0 * 1024 * 1024},
-      Unit{"tib", 1024.0 * 1024 * 1024 * 1024}};
+  static constexpr std::array kUnits = {Unit{"", 1},
+                                        Unit{"b", 1},
+                                        Unit{"byte", 1},
+                                        Unit{"bytes", 1},
+                                        Unit{"k", 1e3},
+                                        Unit{"kb", 1e3},
+                                        Unit{"m", 1e6},
+                                        Unit{"mb", 1e6},
+                                        Unit{"g", 1e9},
+                                        Unit{"gb", 1e9},
+                                        Unit{"t", 1e12},
+                                        Unit{"tb", 1e12},
+                                        Unit{"kib", 1024.0},
+                                        Unit{"mib", 1024.0 * 1024},
+                                        Unit{"gib", 1024.0 * 1024 * 1024},
+                                        Unit{"tib", 1024.0 * 1024 * 1024 * 1024}};
   for (const Unit& known : kUnits) {
     if (unit != known.name) continue;
     if (known.bytes == 1) {  // exact for every int64
@@ -162,10 +182,17 @@ Result<OptionValues> OptionValues::check(std::span<const OptionSpec> table, cons
     item.value_offset = offset;
     bool good = true;
     switch (spec.kind) {
-      case OptionKind::kString: break;
-      case OptionKind::kInteger: good = read_integer(text, item.integer); break;
-      case OptionKind::kDouble: good = read_double(text, item.number); break;
-      case OptionKind::kBytes: item.integer = parse_bytes(text), good = item.integer >= 0; break;
+      case OptionKind::kString:
+        break;
+      case OptionKind::kInteger:
+        good = read_integer(text, item.integer);
+        break;
+      case OptionKind::kDouble:
+        good = read_double(text, item.number);
+        break;
+      case OptionKind::kBytes:
+        item.integer = parse_bytes(text), good = item.integer >= 0;
+        break;
       case OptionKind::kInterval: {
         const ParsedDuration parsed = parse_duration(text);
         item.integer = parsed.us;
@@ -225,7 +252,8 @@ Result<OptionValues> OptionValues::check(std::span<const OptionSpec> table, cons
     if (values.items_.contains(row.name)) continue;
     if (row.required) {
       return Status(ErrorCode::kMissingOption,
-                    "missing option" + of + ": " + std::string(row.name) + "; expected " + expectation(row), object_offset);
+                    "missing option" + of + ": " + std::string(row.name) + "; expected " + expectation(row),
+                    object_offset);
     }
     if (!row.default_text.empty()) {
       const bool good = set(row, row.default_text, -1);

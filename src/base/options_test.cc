@@ -24,8 +24,13 @@ Result<OptionValues> check(std::vector<OptionInput> inputs) {
 }
 
 TEST(Options, GivenAndDefaultValues) {
-  auto result = check({{"PATH", "/x", 1, 2}, {"rate", "5", 3, 4}, {"cache.ttl", "2 minutes", 5, 6}, {"size", "64 MB", 7, 8},
-                       {"header", "Off", 9, 10}, {"ratio", "-1.5e3", 11, 12}, {"format", "JSON", 13, 14}});
+  auto result = check({{"PATH", "/x", 1, 2},
+                       {"rate", "5", 3, 4},
+                       {"cache.ttl", "2 minutes", 5, 6},
+                       {"size", "64 MB", 7, 8},
+                       {"header", "Off", 9, 10},
+                       {"ratio", "-1.5e3", 11, 12},
+                       {"format", "JSON", 13, 14}});
   ASSERT_TRUE(result.ok()) << result.status().text();
   EXPECT_EQ(result->text("path"), "/x");
   EXPECT_EQ(result->integer("rate"), 5);
@@ -83,7 +88,8 @@ TEST(Options, Bytes) {
   EXPECT_EQ(parse_bytes("1 GiB"), int64_t{1} << 30);
   EXPECT_EQ(parse_bytes("1.5kb"), 1500);
   EXPECT_EQ(parse_bytes("9223372036854775807"), INT64_MAX);
-  for (const char* bad : {"", "MB", "-1", "1 XB", "1 MB x", "1..5 MB", "99999999999 TB"}) EXPECT_EQ(parse_bytes(bad), -1) << bad;
+  for (const char* bad : {"", "MB", "-1", "1 XB", "1 MB x", "1..5 MB", "99999999999 TB"})
+    EXPECT_EQ(parse_bytes(bad), -1) << bad;
 }
 
 TEST(Duration, Texts) {
@@ -91,10 +97,20 @@ TEST(Duration, Texts) {
     const char* text;
     int64_t us;
   };
-  for (const Case& c : {Case{"5 minutes", 300'000'000}, {"1 minute 30 seconds", 90'000'000}, {"1.5s", 1'500'000},
-                        {"250ms", 250'000}, {"3 us", 3}, {"2 Weeks", 1'209'600'000'000}, {"00:01:30", 90'000'000},
-                        {"-1 day 02:00:00", -79'200'000'000}, {"0.000001 seconds", 1}, {" 7 d ", 604'800'000'000},
-                        {"1m30s", 90'000'000}, {"01:02:03.5", 3'723'500'000}, {"0 seconds", 0}, {"- 5 s", -5'000'000}}) {
+  for (const Case& c : {Case{"5 minutes", 300'000'000},
+                        {"1 minute 30 seconds", 90'000'000},
+                        {"1.5s", 1'500'000},
+                        {"250ms", 250'000},
+                        {"3 us", 3},
+                        {"2 Weeks", 1'209'600'000'000},
+                        {"00:01:30", 90'000'000},
+                        {"-1 day 02:00:00", -79'200'000'000},
+                        {"0.000001 seconds", 1},
+                        {" 7 d ", 604'800'000'000},
+                        {"1m30s", 90'000'000},
+                        {"01:02:03.5", 3'723'500'000},
+                        {"0 seconds", 0},
+                        {"- 5 s", -5'000'000}}) {
     const ParsedDuration parsed = parse_duration(c.text);
     EXPECT_TRUE(parsed.ok()) << c.text;
     EXPECT_EQ(parsed.us, c.us) << c.text;
@@ -104,12 +120,17 @@ TEST(Duration, Texts) {
     DurationProblem problem;
     size_t offset;
   };
-  for (const Bad& c : {Bad{"", DurationProblem::kEmpty, 0}, {"minutes", DurationProblem::kMalformed, 0},
-                       {"5", DurationProblem::kNoUnit, 0}, {"5 parsecs", DurationProblem::kUnknownUnit, 2},
-                       {"1 day 2 months", DurationProblem::kVariableUnit, 8}, {"0.1 us", DurationProblem::kTooFine, 0},
-                       {"99999999999 days", DurationProblem::kTooLarge, 0}, {"5 minutes!", DurationProblem::kMalformed, 9},
+  for (const Bad& c : {Bad{"", DurationProblem::kEmpty, 0},
+                       {"minutes", DurationProblem::kMalformed, 0},
+                       {"5", DurationProblem::kNoUnit, 0},
+                       {"5 parsecs", DurationProblem::kUnknownUnit, 2},
+                       {"1 day 2 months", DurationProblem::kVariableUnit, 8},
+                       {"0.1 us", DurationProblem::kTooFine, 0},
+                       {"99999999999 days", DurationProblem::kTooLarge, 0},
+                       {"5 minutes!", DurationProblem::kMalformed, 9},
                        {"00:61:00", DurationProblem::kMalformed, 0},
-                       {"1.5:00", DurationProblem::kMalformed, 0}, {"1 day 5", DurationProblem::kNoUnit, 6}}) {
+                       {"1.5:00", DurationProblem::kMalformed, 0},
+                       {"1 day 5", DurationProblem::kNoUnit, 6}}) {
     const ParsedDuration parsed = parse_duration(c.text);
     EXPECT_EQ(parsed.problem, c.problem) << c.text;
     EXPECT_EQ(parsed.offset, c.offset) << c.text;

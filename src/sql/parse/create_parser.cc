@@ -75,7 +75,8 @@ class ColumnListParser {
     RETURN_IF_ERROR(read_type(column));
     RETURN_IF_ERROR(read_constraints(column));
     if (column.type_text.empty()) {
-      if (!column.is_processing_time) return Status(ErrorCode::kSyntaxError, "expected the type of column " + column.name, column.type_offset);
+      if (!column.is_processing_time)
+        return Status(ErrorCode::kSyntaxError, "expected the type of column " + column.name, column.type_offset);
       column.type_text = "TIMESTAMP";
     }
     source_.columns.push_back(std::move(column));
@@ -136,7 +137,9 @@ class ColumnListParser {
     return {};
   }
 
-  Status primary_key_twice() const { return Status(ErrorCode::kSyntaxError, "PRIMARY KEY is given twice", cursor_.offset()); }
+  Status primary_key_twice() const {
+    return Status(ErrorCode::kSyntaxError, "PRIMARY KEY is given twice", cursor_.offset());
+  }
 
   Status read_primary_key() {
     if (!source_.primary_key.empty()) return primary_key_twice();
@@ -162,7 +165,8 @@ class ColumnListParser {
                     "a watermark follows its own column: expected " + watermark.column + ", found " + column, offset);
     }
     if (cursor_.accept_symbol("-")) {
-      ASSIGN_OR_RETURN(const IntervalLiteral delay, read_interval(cursor_, IntervalSign::kNotNegative, "the watermark's delay"));
+      ASSIGN_OR_RETURN(const IntervalLiteral delay,
+                       read_interval(cursor_, IntervalSign::kNotNegative, "the watermark's delay"));
       watermark.delay_us = delay.us;
     }
     if (cursor_.is("PER")) return not_implemented("WATERMARK ... PER KEY", cursor_.offset());

@@ -15,26 +15,39 @@ constexpr const char* kOffsetKey = "laminar_position";  // DuckDB removes "posit
 duckdb::ExceptionType exception_type(ErrorCode code) {
   switch (code) {
     case ErrorCode::kSyntaxError:
-    case ErrorCode::kInvalidInterval: return duckdb::ExceptionType::PARSER;
+    case ErrorCode::kInvalidInterval:
+      return duckdb::ExceptionType::PARSER;
     case ErrorCode::kObjectExists:
     case ErrorCode::kUnknownObject:
-    case ErrorCode::kWrongObjectKind: return duckdb::ExceptionType::CATALOG;
-    case ErrorCode::kDependentObjects: return duckdb::ExceptionType::DEPENDENCY;
-    case ErrorCode::kNotImplemented: return duckdb::ExceptionType::NOT_IMPLEMENTED;
-    case ErrorCode::kConstraintViolated: return duckdb::ExceptionType::CONSTRAINT;
-    case ErrorCode::kTypeMismatch: return duckdb::ExceptionType::CONVERSION;
+    case ErrorCode::kWrongObjectKind:
+      return duckdb::ExceptionType::CATALOG;
+    case ErrorCode::kDependentObjects:
+      return duckdb::ExceptionType::DEPENDENCY;
+    case ErrorCode::kNotImplemented:
+      return duckdb::ExceptionType::NOT_IMPLEMENTED;
+    case ErrorCode::kConstraintViolated:
+      return duckdb::ExceptionType::CONSTRAINT;
+    case ErrorCode::kTypeMismatch:
+      return duckdb::ExceptionType::CONVERSION;
     case ErrorCode::kRowError:
     case ErrorCode::kBadRecord:
-    case ErrorCode::kLimitExceeded: return duckdb::ExceptionType::INVALID_INPUT;
+    case ErrorCode::kLimitExceeded:
+      return duckdb::ExceptionType::INVALID_INPUT;
     case ErrorCode::kFileNotFound:
     case ErrorCode::kFileUnreadable:
-    case ErrorCode::kFileWrite: return duckdb::ExceptionType::IO;
-    case ErrorCode::kInterrupted: return duckdb::ExceptionType::INTERRUPT;
-    case ErrorCode::kOutOfMemory: return duckdb::ExceptionType::OUT_OF_MEMORY;
-    case ErrorCode::kClosed: return duckdb::ExceptionType::CONNECTION;
+    case ErrorCode::kFileWrite:
+      return duckdb::ExceptionType::IO;
+    case ErrorCode::kInterrupted:
+      return duckdb::ExceptionType::INTERRUPT;
+    case ErrorCode::kOutOfMemory:
+      return duckdb::ExceptionType::OUT_OF_MEMORY;
+    case ErrorCode::kClosed:
+      return duckdb::ExceptionType::CONNECTION;
     // INTERNAL would print a stack trace and DuckDB's address, FATAL would close the database.
-    case ErrorCode::kInternal: return duckdb::ExceptionType::EXECUTOR;
-    default: return duckdb::ExceptionType::BINDER;
+    case ErrorCode::kInternal:
+      return duckdb::ExceptionType::EXECUTOR;
+    default:
+      return duckdb::ExceptionType::BINDER;
   }
 }
 
@@ -44,7 +57,8 @@ ErrorCode stock_code(duckdb::ExceptionType type, const std::string& message) {
   using duckdb::ExceptionType;
   switch (type) {
     case ExceptionType::PARSER:
-    case ExceptionType::SYNTAX: return ErrorCode::kSyntaxError;
+    case ExceptionType::SYNTAX:
+      return ErrorCode::kSyntaxError;
     case ExceptionType::CATALOG:
       if (contains(message, "already exists")) return ErrorCode::kObjectExists;
       if (message.starts_with("Scalar Function") || message.starts_with("Aggregate Function") ||
@@ -52,24 +66,31 @@ ErrorCode stock_code(duckdb::ExceptionType type, const std::string& message) {
         return contains(message, "does not exist") ? ErrorCode::kUnknownFunction : ErrorCode::kUnknownObject;
       }
       return ErrorCode::kUnknownObject;
-    case ExceptionType::DEPENDENCY: return ErrorCode::kDependentObjects;
+    case ExceptionType::DEPENDENCY:
+      return ErrorCode::kDependentObjects;
     case ExceptionType::BINDER:
     case ExceptionType::PLANNER:
     case ExceptionType::EXPRESSION:
     case ExceptionType::PARAMETER_NOT_RESOLVED:
-    case ExceptionType::PARAMETER_NOT_ALLOWED: return ErrorCode::kBindError;
+    case ExceptionType::PARAMETER_NOT_ALLOWED:
+      return ErrorCode::kBindError;
     case ExceptionType::CONVERSION:
     case ExceptionType::OUT_OF_RANGE:
     case ExceptionType::DECIMAL:
     case ExceptionType::MISMATCH_TYPE:
-    case ExceptionType::INVALID_TYPE: return ErrorCode::kTypeMismatch;
-    case ExceptionType::CONSTRAINT: return ErrorCode::kConstraintViolated;
+    case ExceptionType::INVALID_TYPE:
+      return ErrorCode::kTypeMismatch;
+    case ExceptionType::CONSTRAINT:
+      return ErrorCode::kConstraintViolated;
     case ExceptionType::DIVIDE_BY_ZERO:
     case ExceptionType::INVALID_INPUT:
-    case ExceptionType::SEQUENCE: return ErrorCode::kRowError;
+    case ExceptionType::SEQUENCE:
+      return ErrorCode::kRowError;
     case ExceptionType::SETTINGS:
-    case ExceptionType::INVALID_CONFIGURATION: return ErrorCode::kInvalidOption;
-    case ExceptionType::NOT_IMPLEMENTED: return ErrorCode::kNotImplemented;
+    case ExceptionType::INVALID_CONFIGURATION:
+      return ErrorCode::kInvalidOption;
+    case ExceptionType::NOT_IMPLEMENTED:
+      return ErrorCode::kNotImplemented;
     case ExceptionType::IO:
       if (contains(message, "No files found") || contains(message, "No such file")) return ErrorCode::kFileNotFound;
       return ErrorCode::kFileUnreadable;
@@ -77,13 +98,20 @@ ErrorCode stock_code(duckdb::ExceptionType type, const std::string& message) {
     case ExceptionType::HTTP:
     case ExceptionType::PERMISSION:
     case ExceptionType::MISSING_EXTENSION:
-    case ExceptionType::AUTOLOAD: return ErrorCode::kFileUnreadable;
-    case ExceptionType::INTERRUPT: return ErrorCode::kInterrupted;
-    case ExceptionType::OUT_OF_MEMORY: return ErrorCode::kOutOfMemory;
-    case ExceptionType::OBJECT_SIZE: return ErrorCode::kLimitExceeded;
-    case ExceptionType::CONNECTION: return ErrorCode::kClosed;
-    case ExceptionType::TRANSACTION: return ErrorCode::kBindError;
-    default: return ErrorCode::kInternal;
+    case ExceptionType::AUTOLOAD:
+      return ErrorCode::kFileUnreadable;
+    case ExceptionType::INTERRUPT:
+      return ErrorCode::kInterrupted;
+    case ExceptionType::OUT_OF_MEMORY:
+      return ErrorCode::kOutOfMemory;
+    case ExceptionType::OBJECT_SIZE:
+      return ErrorCode::kLimitExceeded;
+    case ExceptionType::CONNECTION:
+      return ErrorCode::kClosed;
+    case ExceptionType::TRANSACTION:
+      return ErrorCode::kBindError;
+    default:
+      return ErrorCode::kInternal;
   }
 }
 
@@ -104,9 +132,9 @@ int64_t offset_before_replacing(const std::string& script, int64_t offset) {
 struct Picture {
   std::string message;
   size_t line = 0;
-  std::string text;  // as shown, dots of truncation included
-  std::string drawn; // the whole of it, for comparison
-  size_t column = 0; // of the caret in `text`, in cells
+  std::string text;   // as shown, dots of truncation included
+  std::string drawn;  // the whole of it, for comparison
+  size_t column = 0;  // of the caret in `text`, in cells
 };
 
 bool split_picture(const std::string& message, Picture& out) {
@@ -159,7 +187,8 @@ int64_t picture_offset(const Picture& picture, const std::string& script) {
   for (; found != std::string_view::npos; found = line.find(shown, found + 1)) {
     for (size_t at = found; at <= found + shown.size() && begin + at < script.size(); ++at) {
       if ((script[begin + at] & 0xC0) == 0x80) continue;
-      if (duckdb::QueryErrorContext::Format(script, "", begin + at) == picture.drawn) return static_cast<int64_t>(begin + at);
+      if (duckdb::QueryErrorContext::Format(script, "", begin + at) == picture.drawn)
+        return static_cast<int64_t>(begin + at);
     }
     if (shown.empty()) break;
   }

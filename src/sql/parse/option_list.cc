@@ -16,7 +16,8 @@ Result<std::string> read_key(TokenCursor& cursor) {
     cursor.take();
     return lower_case(key);
   }
-  if (first.kind != TokenKind::kWord && first.kind != TokenKind::kQuotedWord) return cursor.unexpected("an option's name");
+  if (first.kind != TokenKind::kWord && first.kind != TokenKind::kQuotedWord)
+    return cursor.unexpected("an option's name");
   std::string key = lower_case(name_of(cursor.script(), cursor.take()));
   while (!cursor.is_symbol("=") && !cursor.at_end()) {
     const Token part = cursor.peek();
@@ -63,7 +64,8 @@ Status read_option_value(TokenCursor& cursor, OptionText& option) {
     }
     case TokenKind::kWord:
       if (cursor.is("INTERVAL")) {
-        ASSIGN_OR_RETURN(const IntervalLiteral literal, read_interval(cursor, IntervalSign::kAny, "option " + option.key));
+        ASSIGN_OR_RETURN(const IntervalLiteral literal,
+                         read_interval(cursor, IntervalSign::kAny, "option " + option.key));
         option.kind = OptionText::Kind::kInterval;
         option.value = literal.text;
         option.interval_us = literal.us;
@@ -77,7 +79,8 @@ Status read_option_value(TokenCursor& cursor, OptionText& option) {
       }
       return {};
     case TokenKind::kQuotedWord:
-    case TokenKind::kEnd: break;
+    case TokenKind::kEnd:
+      break;
   }
   return cursor.unexpected("a value: a string, number, TRUE, FALSE, word or INTERVAL");
 }

@@ -60,7 +60,8 @@ Status read_clauses(TokenCursor& cursor, QueryWithClauses& out) {
       out.lateness_offset = cursor.offset();
       cursor.take();
       RETURN_IF_ERROR(cursor.expect("LATENESS"));
-      ASSIGN_OR_RETURN(const IntervalLiteral lateness, read_interval(cursor, IntervalSign::kNotNegative, "ALLOW LATENESS"));
+      ASSIGN_OR_RETURN(const IntervalLiteral lateness,
+                       read_interval(cursor, IntervalSign::kNotNegative, "ALLOW LATENESS"));
       out.lateness_us = lateness.us;
     } else if (cursor.is("LATE")) {
       if (out.late_data_to) return given_twice(cursor, "LATE DATA TO");
@@ -106,7 +107,8 @@ std::string blanked(std::string_view text, int64_t begin, int64_t end) {
 
 class QueryReader {
  public:
-  QueryReader(TokenCursor& cursor, size_t end) : cursor_(cursor), tokens_(cursor.tokens()), begin_(cursor.index()), end_(end) {
+  QueryReader(TokenCursor& cursor, size_t end)
+      : cursor_(cursor), tokens_(cursor.tokens()), begin_(cursor.index()), end_(end) {
     script_ = std::string(cursor.script().substr(0, tokens_[end - 1].end));
     blank_table_keywords(cursor.script(), tokens_.subspan(begin_, end - begin_), script_);
   }

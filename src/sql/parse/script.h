@@ -17,9 +17,9 @@
 namespace laminar::sql {
 
 struct ScriptStatement {
-  int64_t begin = 0, end = 0;          // first to last token, without the `;`
+  int64_t begin = 0, end = 0;  // first to last token, without the `;`
   size_t token_begin = 0, token_end = 0;
-  std::optional<Statement> ours;       // none: DuckDB's
+  std::optional<Statement> ours;  // none: DuckDB's
 };
 
 struct Script {

@@ -4,11 +4,11 @@
 #include <deque>
 
 #include "base/check.h"
+#include "duckdb/catalog/catalog.hpp"
 #include "duckdb/common/error_data.hpp"
 #include "duckdb/common/exception/parser_exception.hpp"
 #include "duckdb/function/table_function.hpp"
 #include "duckdb/main/config.hpp"
-#include "duckdb/catalog/catalog.hpp"
 #include "duckdb/parser/parser.hpp"
 #include "duckdb/parser/parser_extension.hpp"
 #include "duckdb/parser/statement/create_statement.hpp"
@@ -122,7 +122,8 @@ duckdb::ParserExtensionPlanResult plan_statement(duckdb::ParserExtensionInfo* in
 // --- parsing ---
 
 // DuckDB's statements of the script. `text` has the script's offsets; what is not DuckDB's is blank in it.
-duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>> parse_stock(const std::string& text, duckdb::ParserOptions options) {
+duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>> parse_stock(const std::string& text,
+                                                                     duckdb::ParserOptions options) {
   options.extensions = nullptr;
   duckdb::Parser parser(options);
   parser.ParseQuery(text);
@@ -138,7 +139,8 @@ duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>> parse_stock(const std::
 Status explain_stock_error(const std::string& query, const Script& script, int64_t offset) {
   for (const ScriptStatement& statement : script.statements) {
     if (statement.ours || offset < statement.begin || offset > statement.end) continue;
-    const auto tokens = std::span(script.tokens).subspan(statement.token_begin, statement.token_end - statement.token_begin);
+    const auto tokens =
+        std::span(script.tokens).subspan(statement.token_begin, statement.token_end - statement.token_begin);
     RETURN_IF_ERROR(find_unsupported_clause(query, tokens, offset));
     for (TokenCursor cursor(query, tokens); !cursor.at_end() && cursor.offset() <= offset; cursor.take()) {
       if (!cursor.is("EMIT") || (!cursor.is("CHANGES", 1) && !cursor.is("FINAL", 1) && !cursor.is("ON", 1))) continue;
@@ -151,7 +153,8 @@ Status explain_stock_error(const std::string& query, const Script& script, int64
 }
 
 // Parses DuckDB's statements, or throws.
-duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>> parse_stock_or_throw(const std::string& query, const Script& script,
+duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>> parse_stock_or_throw(const std::string& query,
+                                                                              const Script& script,
                                                                               const std::string& text,
                                                                               const duckdb::ParserOptions& options) {
   try {
@@ -169,7 +172,8 @@ duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>> parse_stock_or_throw(co
 }
 
 // What DuckDB's own ParseQuery does to statements behind parsing, with the whole script as their text.
-void finish_stock(duckdb::SQLStatement& statement, const std::string& query, const std::string& text, int64_t begin, int64_t end) {
+void finish_stock(duckdb::SQLStatement& statement, const std::string& query, const std::string& text, int64_t begin,
+                  int64_t end) {
   if (statement.type == duckdb::StatementType::MULTI_STATEMENT) {
     for (auto& part : statement.Cast<duckdb::MultiStatement>().statements) finish_stock(*part, query, text, begin, end);
   }
@@ -227,9 +231,9 @@ duckdb::ParserOverrideResult parse_override(duckdb::ParserExtensionInfo* info, c
     auto made = duckdb::make_uniq<duckdb::ExtensionStatement>(std::move(extension), std::move(data));
     // Errors of ours carry offsets of the script: what stands before is kept unless that is most of the text.
     const bool from_begin = whole_script || statement.begin < statement.end - statement.begin;
-    made->query = whole_script  ? query
-                  : from_begin  ? query.substr(0, statement.end)
-                                : query.substr(statement.begin, statement.end - statement.begin);
+    made->query = whole_script ? query
+                  : from_begin ? query.substr(0, statement.end)
+                               : query.substr(statement.begin, statement.end - statement.begin);
     made->stmt_location = from_begin ? static_cast<duckdb::idx_t>(statement.begin) : 0;
     made->stmt_length = static_cast<duckdb::idx_t>(statement.end - statement.begin);
     statements.push_back(std::move(made));
@@ -271,7 +275,8 @@ class ValueRowsReader final : public StatementRows {
 
 class RowsResult final : public StatementResult {
  public:
-  explicit RowsResult(std::function<Result<ValueRows>(duckdb::ClientContext&)> execute) : execute_(std::move(execute)) {}
+  explicit RowsResult(std::function<Result<ValueRows>(duckdb::ClientContext&)> execute)
+      : execute_(std::move(execute)) {}
   Result<std::unique_ptr<StatementRows>> execute(duckdb::ClientContext& context) override {
     ASSIGN_OR_RETURN(ValueRows rows, execute_(context));
     return std::unique_ptr<StatementRows>(std::make_unique<ValueRowsReader>(std::move(rows)));

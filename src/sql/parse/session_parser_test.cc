@@ -33,7 +33,8 @@ class FakeHandler : public StatementHandler {
       return rows_result({"name", "n"}, {duckdb::LogicalType::VARCHAR, duckdb::LogicalType::INTEGER},
                          [what = show->what, rows](duckdb::ClientContext&) -> Result<ValueRows> {
                            ValueRows out;
-                           for (int i = 0; i < rows; ++i) out.push_back({duckdb::Value(what), duckdb::Value::INTEGER(i)});
+                           for (int i = 0; i < rows; ++i)
+                             out.push_back({duckdb::Value(what), duckdb::Value::INTEGER(i)});
                            return out;
                          });
     }
@@ -64,7 +65,8 @@ class Session : public testing::Test {
     error = to_error(result->GetErrorObject(), script);
     const LineColumn place = line_column(script, error.offset);
     return std::to_string(static_cast<int>(error.code)) + "@" +
-           (error.offset < 0 ? "-" : std::to_string(place.line) + ":" + std::to_string(place.column)) + " " + error.message;
+           (error.offset < 0 ? "-" : std::to_string(place.line) + ":" + std::to_string(place.column)) + " " +
+           error.message;
   }
 
   std::shared_ptr<FakeHandler> handler;
@@ -75,7 +77,9 @@ class Session : public testing::Test {
 };
 
 TEST_F(Session, MixedScript) {
-  auto result = run("CREATE TABLE t AS SELECT 1 AS emit; CREATE SINK k FROM t; INSERT INTO t VALUES (2); CHECKPOINT; SELECT sum(emit)::INT AS s FROM t");
+  auto result =
+      run("CREATE TABLE t AS SELECT 1 AS emit; CREATE SINK k FROM t; INSERT INTO t VALUES (2); CHECKPOINT; SELECT "
+          "sum(emit)::INT AS s FROM t");
   ASSERT_FALSE(result->HasError()) << result->GetError();
   EXPECT_EQ(handler->executed, (std::vector<std::string>{"CREATE SINK k FROM t", "CHECKPOINT"}));
   EXPECT_EQ(result->names, std::vector<std::string>{"s"});
@@ -127,7 +131,8 @@ TEST_F(Session, ErrorsPointIntoTheWholeScript) {
   EXPECT_EQ(failure(before + "CREATE SINK k FORM t"), "1001@3:15 expected FROM, found FORM");
   EXPECT_NE(drawn.find("LINE 3: CREATE SINK k FORM t\n                      ^"), std::string::npos) << drawn;
   EXPECT_TRUE(handler->executed.empty());  // nothing runs before all is parsed
-  EXPECT_EQ(failure(before + "CREATE MATERIALIZED VIEW refused AS SELECT 1"), "3001@3:37 cannot run incrementally: LIMIT");
+  EXPECT_EQ(failure(before + "CREATE MATERIALIZED VIEW refused AS SELECT 1"),
+            "3001@3:37 cannot run incrementally: LIMIT");
   EXPECT_NE(drawn.find("LINE 3: CREATE"), std::string::npos) << drawn;
   EXPECT_EQ(failure(before + "CREATE MATERIALIZED VIEW bad_binding AS SELECT x"), "1007@3:48 no such column");
   EXPECT_EQ(failure(before + "DRAIN"), "9001@- cannot drain");
@@ -161,7 +166,8 @@ TEST_F(Session, TheFirstErrorWins) {
 }
 
 TEST_F(Session, WideAndLongLines) {
-  const std::string wide = "SELECT '" + std::string(200, 'x') + "', '日本語', nope, '" + std::string(200, 'y') + "' FROM range(3)";
+  const std::string wide =
+      "SELECT '" + std::string(200, 'x') + "', '日本語', nope, '" + std::string(200, 'y') + "' FROM range(3)";
   EXPECT_EQ(failure(wide).substr(0, 5), "1007@");
   EXPECT_EQ(error.offset, static_cast<int64_t>(wide.find("nope")));
   const std::string with_nbsp = "SELECT\xc2\xa0 1,\xe2\x80\x83nope FROM range(3)";
@@ -178,9 +184,11 @@ TEST_F(Session, WindowTableFunctionReachesTheBinder) {
 
 TEST_F(Session, StockStatementsOfAllSorts) {
   for (const char* script :
-       {"PRAGMA version", "CREATE TABLE pv AS SELECT 1 AS a, 2 AS b; PIVOT pv ON a USING sum(b)", "SHOW TABLES", "CREATE VIEW vw AS SELECT 1; SELECT * FROM vw",
-        "BEGIN; CREATE TABLE x (a INT); COMMIT", "SELECT * FROM query('SELECT 1')", "SET threads = 2", "PREPARE p AS SELECT $1; EXECUTE p(3)",
-        "EXPLAIN SELECT 1", "DESCRIBE SELECT 1", "SELECT * FROM duckdb_views()", "CREATE MACRO f(a) AS a + 1; SELECT f(2)"}) {
+       {"PRAGMA version", "CREATE TABLE pv AS SELECT 1 AS a, 2 AS b; PIVOT pv ON a USING sum(b)", "SHOW TABLES",
+        "CREATE VIEW vw AS SELECT 1; SELECT * FROM vw", "BEGIN; CREATE TABLE x (a INT); COMMIT",
+        "SELECT * FROM query('SELECT 1')", "SET threads = 2", "PREPARE p AS SELECT $1; EXECUTE p(3)",
+        "EXPLAIN SELECT 1", "DESCRIBE SELECT 1", "SELECT * FROM duckdb_views()",
+        "CREATE MACRO f(a) AS a + 1; SELECT f(2)"}) {
     auto result = run(script);
     EXPECT_FALSE(result->HasError()) << script << "\n" << result->GetError();
   }

@@ -7,11 +7,21 @@ namespace laminar::sql {
 namespace {
 
 constexpr OptionSpec kSettings[] = {
-    {.name = "cores", .kind = OptionKind::kInteger, .default_text = "1", .min = 1, .max = 1024,
+    {.name = "cores",
+     .kind = OptionKind::kInteger,
+     .default_text = "1",
+     .min = 1,
+     .max = 1024,
      .doc = "cores that run views created from now on"},
-    {.name = "future_skew", .kind = OptionKind::kInterval, .default_text = "1 day", .min = 0,
+    {.name = "future_skew",
+     .kind = OptionKind::kInterval,
+     .default_text = "1 day",
+     .min = 0,
      .doc = "how far ahead of the clock a row's time may lie before it no longer moves the watermark"},
-    {.name = "idle_timeout", .kind = OptionKind::kInterval, .default_text = "30 seconds", .min = 0,
+    {.name = "idle_timeout",
+     .kind = OptionKind::kInterval,
+     .default_text = "30 seconds",
+     .min = 0,
      .doc = "a partition without rows for this long leaves the watermark's minimum; 0 seconds: never"},
 };
 constexpr std::array<std::string_view, 1> kPlanned = {"durability"};

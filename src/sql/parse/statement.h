@@ -68,7 +68,8 @@ struct CreateView {
   ObjectName name;
   bool is_stream = false;
   bool or_replace = false, if_not_exists = false;
-  // The query alone, every byte outside it and every carved-out clause blanked with spaces, so offsets are the script's.
+  // The query alone, every byte outside it and every carved-out clause blanked with spaces, so offsets are the
+  // script's.
   std::string query_text;
   int64_t query_begin = 0, query_end = 0;
   std::optional<EmitClause> emit;
@@ -82,8 +83,8 @@ struct CreateView {
 struct CreateSink {
   ObjectName name;
   bool or_replace = false, if_not_exists = false;
-  ObjectName from;              // FROM view
-  std::string query_text;       // FROM (SELECT ...), blanked like CreateView::query_text; empty with `from`
+  ObjectName from;         // FROM view
+  std::string query_text;  // FROM (SELECT ...), blanked like CreateView::query_text; empty with `from`
   OptionList options;
   std::string statement_text;
 };

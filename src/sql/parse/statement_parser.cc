@@ -211,7 +211,7 @@ Result<StatementBody> parse_subscribe(TokenCursor& cursor) {
     RETURN_IF_ERROR(check_condition(subscribe.where_text, subscribe.where_begin, end));
     return StatementBody(std::move(subscribe));
   }
-  const char* expected = subscribe.as_of_tick    ? "WHERE or the end of the statement"
+  const char* expected = subscribe.as_of_tick      ? "WHERE or the end of the statement"
                          : subscribe.with_snapshot ? "AS OF TICK n, WHERE or the end of the statement"
                                                    : "WITH SNAPSHOT, AS OF TICK n, WHERE or the end of the statement";
   RETURN_IF_ERROR(cursor.expect_end(expected));

@@ -32,10 +32,12 @@ std::string query_of(const CreateView& view) { return view.query_text.substr(vie
 TEST(CreateSource, AllFields) {
   const std::string text =
       "create or replace Source main.Bids (\n"
-      "  auction BIGINT NOT NULL, \"Pri ce\" DECIMAL(18, 2), source VARCHAR[], m MAP(VARCHAR, STRUCT(a INTEGER, b TIMESTAMP)),\n"
+      "  auction BIGINT NOT NULL, \"Pri ce\" DECIMAL(18, 2), source VARCHAR[], m MAP(VARCHAR, STRUCT(a INTEGER, b "
+      "TIMESTAMP)),\n"
       "  p TIMESTAMP AS PROCTIME(), q AS PROCTIME(), ts TIMESTAMP WITH TIME ZONE NULL, watermark INT,\n"
       "  PRIMARY KEY (auction, TS), WATERMARK FOR ts AS ts - INTERVAL '5 seconds'\n"
-      ") WITH (connector = 'kafka', \"Quoted\" = word, cache.ttl = INTERVAL 2 MINUTES, 'str.key' = -5, servers.0.host = TRUE, r = 1.5)";
+      ") WITH (connector = 'kafka', \"Quoted\" = word, cache.ttl = INTERVAL 2 MINUTES, 'str.key' = -5, servers.0.host "
+      "= TRUE, r = 1.5)";
   const CreateSource source = parsed<CreateSource>(text + " ;");
   EXPECT_TRUE(source.or_replace);
   EXPECT_FALSE(source.if_not_exists);
@@ -80,24 +82,30 @@ TEST(CreateSource, AllFields) {
 }
 
 TEST(CreateSource, ShortForms) {
-  const CreateSource source = parsed<CreateSource>("CREATE SOURCE IF NOT EXISTS s (id INT PRIMARY KEY, ts TIMESTAMP, WATERMARK FOR ts AS ts)");
+  const CreateSource source =
+      parsed<CreateSource>("CREATE SOURCE IF NOT EXISTS s (id INT PRIMARY KEY, ts TIMESTAMP, WATERMARK FOR ts AS ts)");
   EXPECT_TRUE(source.if_not_exists);
   EXPECT_EQ(source.primary_key, std::vector<std::string>{"id"});
   EXPECT_EQ(source.watermark->delay_us, 0);
   EXPECT_TRUE(source.options.empty());
-  EXPECT_EQ(parsed<CreateSource>("CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS TS - INTERVAL '0 seconds')").watermark->delay_us, 0);
+  EXPECT_EQ(parsed<CreateSource>("CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS TS - INTERVAL '0 seconds')")
+                .watermark->delay_us,
+            0);
 }
 
 TEST(CreateView, ClausesInAnyOrder) {
   const std::string text =
-      "CREATE MATERIALIZED VIEW v AS\n SELECT k, count(*) AS emit FROM s -- EMIT CHANGES ;\n GROUP BY k, TUMBLE(ts, INTERVAL '1 minute')\n"
-      " WITH (retain_history = '64 MB') LATE DATA TO main.late ALLOW LATENESS INTERVAL '1 minute 30 seconds' EMIT ON WINDOW CLOSE";
+      "CREATE MATERIALIZED VIEW v AS\n SELECT k, count(*) AS emit FROM s -- EMIT CHANGES ;\n GROUP BY k, TUMBLE(ts, "
+      "INTERVAL '1 minute')\n"
+      " WITH (retain_history = '64 MB') LATE DATA TO main.late ALLOW LATENESS INTERVAL '1 minute 30 seconds' EMIT ON "
+      "WINDOW CLOSE";
   const CreateView view = parsed<CreateView>(text);
   EXPECT_FALSE(view.is_stream);
   EXPECT_EQ(view.name.name, "v");
   EXPECT_EQ(view.query_begin, static_cast<int64_t>(text.find("SELECT")));
   EXPECT_EQ(view.query_end, static_cast<int64_t>(text.find("\n WITH")));
-  EXPECT_EQ(view.query_text, std::string(view.query_begin, ' ') + text.substr(view.query_begin, view.query_end - view.query_begin));
+  EXPECT_EQ(view.query_text,
+            std::string(view.query_begin, ' ') + text.substr(view.query_begin, view.query_end - view.query_begin));
   ASSERT_TRUE(view.emit);
   EXPECT_EQ(view.emit->mode, EmitMode::kOnWindowClose);
   EXPECT_EQ(view.emit->offset, static_cast<int64_t>(text.find("EMIT ON")));
@@ -117,11 +125,14 @@ TEST(CreateView, EmitModes) {
     EmitMode mode;
     int64_t every_us;
   };
-  for (const Case& c : {Case{"EMIT ON UPDATE", EmitMode::kOnUpdate, 0}, {"EMIT ON WINDOW CLOSE", EmitMode::kOnWindowClose, 0},
-                        {"EMIT AFTER WATERMARK", EmitMode::kAfterWatermark, 0}, {"EMIT ON WATERMARK", EmitMode::kAfterWatermark, 0},
+  for (const Case& c : {Case{"EMIT ON UPDATE", EmitMode::kOnUpdate, 0},
+                        {"EMIT ON WINDOW CLOSE", EmitMode::kOnWindowClose, 0},
+                        {"EMIT AFTER WATERMARK", EmitMode::kAfterWatermark, 0},
+                        {"EMIT ON WATERMARK", EmitMode::kAfterWatermark, 0},
                         {"EMIT EVERY INTERVAL 5 SECOND", EmitMode::kEvery, 5'000'000},
                         {"EMIT PERIODICALLY INTERVAL '250 ms'", EmitMode::kEvery, 250'000},
-                        {"emit changes", EmitMode::kChanges, 0}, {"EMIT FINAL", EmitMode::kFinal, 0}}) {
+                        {"emit changes", EmitMode::kChanges, 0},
+                        {"EMIT FINAL", EmitMode::kFinal, 0}}) {
     const CreateView view = parsed<CreateView>(std::string("CREATE STREAM s AS FROM b ") + c.text);
     EXPECT_TRUE(view.is_stream);
     EXPECT_EQ(query_of(view), "FROM b");
@@ -133,19 +144,21 @@ TEST(CreateView, EmitModes) {
 
 TEST(CreateView, OurWordsAreOrdinaryNames) {
   for (const char* query :
-       {"SELECT emit, late, source, stream, watermark, allow, sink, horizon, tolerance FROM s", "SELECT emit FROM emit", "SELECT emit final FROM t",
-        "SELECT a emit, b late FROM late emit", "FROM a JOIN emit ON emit.k = a.k", "SELECT k AS emit FROM t GROUP BY emit",
-        "SELECT * FROM t ORDER BY emit", "SELECT 'EMIT CHANGES' AS x, \"EMIT\" FROM t /* EMIT FINAL */",
-        "WITH emit AS (SELECT 1) SELECT * FROM emit", "SELECT * FROM (SELECT emit FROM t) late",
-        "SELECT CASE WHEN emit THEN late END emit FROM t"}) {
+       {"SELECT emit, late, source, stream, watermark, allow, sink, horizon, tolerance FROM s", "SELECT emit FROM emit",
+        "SELECT emit final FROM t", "SELECT a emit, b late FROM late emit", "FROM a JOIN emit ON emit.k = a.k",
+        "SELECT k AS emit FROM t GROUP BY emit", "SELECT * FROM t ORDER BY emit",
+        "SELECT 'EMIT CHANGES' AS x, \"EMIT\" FROM t /* EMIT FINAL */", "WITH emit AS (SELECT 1) SELECT * FROM emit",
+        "SELECT * FROM (SELECT emit FROM t) late", "SELECT CASE WHEN emit THEN late END emit FROM t"}) {
     const CreateView plain = parsed<CreateView>(std::string("CREATE MATERIALIZED VIEW v AS ") + query);
     EXPECT_EQ(query_of(plain), std::string(query).substr(0, std::string(query).find(" /*")));
     EXPECT_FALSE(plain.emit) << query;
-    const CreateView with_clause = parsed<CreateView>(std::string("CREATE MATERIALIZED VIEW v AS ") + query + "\nEMIT CHANGES");
+    const CreateView with_clause =
+        parsed<CreateView>(std::string("CREATE MATERIALIZED VIEW v AS ") + query + "\nEMIT CHANGES");
     EXPECT_EQ(query_of(with_clause), query_of(plain));
     EXPECT_TRUE(with_clause.emit) << query;
   }
-  const CreateView view = parsed<CreateView>("CREATE MATERIALIZED VIEW emit AS FROM emit EMIT CHANGES WITH (emit = emit)");
+  const CreateView view =
+      parsed<CreateView>("CREATE MATERIALIZED VIEW emit AS FROM emit EMIT CHANGES WITH (emit = emit)");
   EXPECT_EQ(query_of(view), "FROM emit");
 }
 
@@ -161,7 +174,8 @@ TEST(CreateView, WindowTableFunctions) {
 }
 
 TEST(CreateSink, Forms) {
-  CreateSink sink = parsed<CreateSink>("CREATE SINK IF NOT EXISTS k FROM lake.main.v WITH (connector = 'files', mode = upsert)");
+  CreateSink sink =
+      parsed<CreateSink>("CREATE SINK IF NOT EXISTS k FROM lake.main.v WITH (connector = 'files', mode = upsert)");
   EXPECT_EQ(sink.from.catalog, "lake");
   EXPECT_EQ(sink.from.schema, "main");
   EXPECT_EQ(sink.from.name, "v");
@@ -207,7 +221,8 @@ TEST(Statements, DropShowExplainAndTheRest) {
   EXPECT_EQ(explain.create->statement_text, "CREATE OR REPLACE STREAM s AS FROM b EMIT CHANGES");
   EXPECT_EQ(explain.create->query_begin, 38);
 
-  SubscribeStatement subscribe = parsed<SubscribeStatement>("SUBSCRIBE v WITH SNAPSHOT AS OF TICK 42 WHERE a > 1 AND b = ';'");
+  SubscribeStatement subscribe =
+      parsed<SubscribeStatement>("SUBSCRIBE v WITH SNAPSHOT AS OF TICK 42 WHERE a > 1 AND b = ';'");
   EXPECT_TRUE(subscribe.with_snapshot);
   EXPECT_EQ(subscribe.as_of_tick, 42u);
   EXPECT_EQ(subscribe.where_begin, 46);
@@ -226,17 +241,37 @@ TEST(Statements, DropShowExplainAndTheRest) {
 }
 
 TEST(Statements, StockStaysStock) {
-  for (const char* text :
-       {"SELECT 1", "CREATE TABLE t (a INT)", "CREATE VIEW v AS SELECT 1", "DROP TABLE t", "DROP VIEW v", "SHOW TABLES", "SHOW ALL TABLES",
-        "SHOW threads", "SHOW sources.t", "CHECKPOINT memory", "FORCE CHECKPOINT", "EXPLAIN SELECT 1", "EXPLAIN ANALYZE SELECT 1",
-        "EXPLAIN (FORMAT json) SELECT 1", "EXPLAIN CHECKPOINT", "SET threads = 2", "SET VARIABLE cores2 = 1", "RESET threads", "DESCRIBE v",
-        "INSERT INTO source VALUES (1)", "ALTER TABLE t ADD COLUMN a INT", "FROM v", "PRAGMA version", "nonsense"}) {
+  for (const char* text : {"SELECT 1",
+                           "CREATE TABLE t (a INT)",
+                           "CREATE VIEW v AS SELECT 1",
+                           "DROP TABLE t",
+                           "DROP VIEW v",
+                           "SHOW TABLES",
+                           "SHOW ALL TABLES",
+                           "SHOW threads",
+                           "SHOW sources.t",
+                           "CHECKPOINT memory",
+                           "FORCE CHECKPOINT",
+                           "EXPLAIN SELECT 1",
+                           "EXPLAIN ANALYZE SELECT 1",
+                           "EXPLAIN (FORMAT json) SELECT 1",
+                           "EXPLAIN CHECKPOINT",
+                           "SET threads = 2",
+                           "SET VARIABLE cores2 = 1",
+                           "RESET threads",
+                           "DESCRIBE v",
+                           "INSERT INTO source VALUES (1)",
+                           "ALTER TABLE t ADD COLUMN a INT",
+                           "FROM v",
+                           "PRAGMA version",
+                           "nonsense"}) {
     EXPECT_TRUE(is_stock(text)) << text;
   }
 }
 
 TEST(Script, SplitsMixedStatements) {
-  const std::string text = ";; SELECT ';' ; CREATE SINK k FROM v; -- DRAIN;\n DRAIN ;SELECT * FROM HOP(TABLE b, DESCRIPTOR(ts))";
+  const std::string text =
+      ";; SELECT ';' ; CREATE SINK k FROM v; -- DRAIN;\n DRAIN ;SELECT * FROM HOP(TABLE b, DESCRIPTOR(ts))";
   const Script script = parse_script(text);
   ASSERT_FALSE(script.error);
   ASSERT_EQ(script.statements.size(), 4u);
@@ -298,13 +333,17 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"CREATE OR REPLACE SOURCE |IF NOT EXISTS s (a INT)", kSyntax, "exclude"},
         BadCase{"CREATE SOURCE s (a INT|", kSyntax, "expected"},
         BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts |BY ts)", kSyntax, "expected AS"},
-        BadCase{"CREATE SOURCE s (ts TIMESTAMP, a INT, WATERMARK FOR ts AS |a)", ErrorCode::kInvalidWatermark, "expected ts"},
-        BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR |tss AS tss)", ErrorCode::kInvalidWatermark, "did you mean ts?"},
-        BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts |+ INTERVAL '1 s')", kSyntax, "expected - INTERVAL"},
+        BadCase{"CREATE SOURCE s (ts TIMESTAMP, a INT, WATERMARK FOR ts AS |a)", ErrorCode::kInvalidWatermark,
+                "expected ts"},
+        BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR |tss AS tss)", ErrorCode::kInvalidWatermark,
+                "did you mean ts?"},
+        BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts |+ INTERVAL '1 s')", kSyntax,
+                "expected - INTERVAL"},
         BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts - |5)", kSyntax, "INTERVAL"},
         BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts - |INTERVAL '-5 s')", kInterval, "negative"},
         BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts - |INTERVAL '1 month')", kInterval, "month"},
-        BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1 s' |PER KEY)", kPlanned, "PER KEY"},
+        BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1 s' |PER KEY)", kPlanned,
+                "PER KEY"},
         BadCase{"CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts, |WATERMARK FOR ts AS ts)", kSyntax, "twice"},
         BadCase{"CREATE MATERIALIZED |VEIW v AS SELECT 1", kSyntax, "expected VIEW"},
         BadCase{"CREATE MATERIALIZED VIEW v |SELECT 1", kSyntax, "expected AS"},
@@ -324,13 +363,21 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"CREATE MATERIALIZED VIEW v AS FROM b ALLOW |LATNESS INTERVAL '1 s'", kSyntax, "expected LATENESS"},
         BadCase{"CREATE MATERIALIZED VIEW v AS FROM b ALLOW LATENESS |INTERVAL '5'", kInterval, "no unit"},
         BadCase{"CREATE MATERIALIZED VIEW v AS FROM b ALLOW LATENESS INTERVAL '5 s' |MINUTE", kInterval, "already"},
-        BadCase{"CREATE MATERIALIZED VIEW v AS FROM b ALLOW LATENESS |INTERVAL '5 parsecs'", kInterval, "unknown unit parsecs"},
+        BadCase{"CREATE MATERIALIZED VIEW v AS FROM b ALLOW LATENESS |INTERVAL '5 parsecs'", kInterval,
+                "unknown unit parsecs"},
         BadCase{"CREATE MATERIALIZED VIEW v AS FROM b LATE DATA |INTO x", kSyntax, "expected TO"},
         BadCase{"CREATE MATERIALIZED VIEW v AS FROM b |HORIZON INTERVAL '1 day'", kPlanned, "HORIZON"},
-        BadCase{"CREATE MATERIALIZED VIEW v AS SELECT * FROM a JOIN b |FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k", kPlanned, "FOR SYSTEM_TIME"},
-        BadCase{"CREATE MATERIALIZED VIEW v AS SELECT * FROM a JOIN b |FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k EMIT CHANGES", kPlanned, "FOR SYSTEM_TIME"},
-        BadCase{"CREATE MATERIALIZED VIEW v AS SELECT * FROM a ASOF JOIN b ON a.k = b.k AND a.ts >= b.ts |TOLERANCE INTERVAL '1 s' EMIT CHANGES", kPlanned, "TOLERANCE"},
-        BadCase{"CREATE MATERIALIZED VIEW v AS SELECT * FROM a ASOF JOIN b |MATCH_CONDITION (a.ts >= b.ts) ON a.k = b.k", kPlanned, "MATCH_CONDITION"},
+        BadCase{"CREATE MATERIALIZED VIEW v AS SELECT * FROM a JOIN b |FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k",
+                kPlanned, "FOR SYSTEM_TIME"},
+        BadCase{"CREATE MATERIALIZED VIEW v AS SELECT * FROM a JOIN b |FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k EMIT "
+                "CHANGES",
+                kPlanned, "FOR SYSTEM_TIME"},
+        BadCase{"CREATE MATERIALIZED VIEW v AS SELECT * FROM a ASOF JOIN b ON a.k = b.k AND a.ts >= b.ts |TOLERANCE "
+                "INTERVAL '1 s' EMIT CHANGES",
+                kPlanned, "TOLERANCE"},
+        BadCase{
+            "CREATE MATERIALIZED VIEW v AS SELECT * FROM a ASOF JOIN b |MATCH_CONDITION (a.ts >= b.ts) ON a.k = b.k",
+            kPlanned, "MATCH_CONDITION"},
         BadCase{"CREATE STREAM s |(a INT) WITH (x = 1)", kPlanned, "column names"},
         BadCase{"CREATE SINK k |AS SELECT 1", kSyntax, "expected FROM"},
         BadCase{"CREATE SINK k FROM |'x'", kSyntax, "a view's name or (query)"},
@@ -341,51 +388,60 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Others, BadStatements,
-    testing::Values(
-        BadCase{"CREATE |LOOKUP TABLE p (id INT)", kPlanned, "CREATE LOOKUP TABLE"},
-        BadCase{"CREATE |WATERMARK GROUP g (a, b)", kPlanned, "CREATE WATERMARK GROUP"},
-        BadCase{"|ALTER SOURCE s SET (a = 1)", kPlanned, "ALTER SOURCE"},
-        BadCase{"|ALTER MATERIALIZED VIEW v RENAME TO w", kPlanned, "ALTER MATERIALIZED VIEW"},
-        BadCase{"|ALTER SINK k PAUSE", kPlanned, "ALTER SINK"},
-        BadCase{"|ADVANCE WATERMARK s TO 5", kPlanned, "ADVANCE WATERMARK"},
-        BadCase{"|BACKUP TO '/x'", kPlanned, "BACKUP TO"},
-        BadCase{"|REAPPLY LATE ROWS v", kPlanned, "REAPPLY"},
-        BadCase{"SET |durability = 'none'", kPlanned, "durability"},
-        BadCase{"SET cores = |0", ErrorCode::kInvalidOption, "from 1 to"},
-        BadCase{"SET cores = |many", ErrorCode::kInvalidOption, "whole number"},
-        BadCase{"SET cores |4", kSyntax, "expected = or TO"},
-        BadCase{"SET cores = 4 |5", kSyntax, "expected the end"},
-        BadCase{"SET idle_timeout = |'5 months'", ErrorCode::kInvalidOption, "a duration"},
-        BadCase{"DROP MATERIALIZED |v", kSyntax, "expected VIEW"},
-        BadCase{"DROP SOURCE a |b", kSyntax, "expected , CASCADE"},
-        BadCase{"DROP SINK a CASCADE |x", kSyntax, "expected the end"},
-        BadCase{"SHOW SOURCES |x", kSyntax, "expected the end"},
-        BadCase{"SHOW WATERMARKS |v", kSyntax, "expected FOR name"},
-        BadCase{"SHOW CREATE MATERIALIZED VIEW|", kSyntax, "expected an object's name"},
-        BadCase{"EXPLAIN CREATE |SOURCE s (a INT)", kSyntax, "expected MATERIALIZED VIEW or STREAM"},
-        BadCase{"SUBSCRIBE|", kSyntax, "a view's name"},
-        BadCase{"SUBSCRIBE v WITH |SNAP", kSyntax, "expected SNAPSHOT"},
-        BadCase{"SUBSCRIBE v AS OF TICK |-1", kSyntax, "the tick's number"},
-        BadCase{"SUBSCRIBE v WHERE|", kSyntax, "a condition"},
-        BadCase{"SUBSCRIBE v WHERE a >|", kSyntax, "end of input"},
-        BadCase{"SUBSCRIBE v WHERE |a ORDER BY b", kSyntax, "nothing behind"},
-        BadCase{"SUBSCRIBE v WHERE a|) + (1", kSyntax, ""},
-        BadCase{"SUBSCRIBE v |LIMIT 5", kSyntax, "WITH SNAPSHOT, AS OF TICK n, WHERE"},
-        BadCase{"DRAIN |s", kSyntax, "expected the end"},
-        BadCase{"SELECT 1; DRAIN; SELECT |'abc", kSyntax, "unterminated string"},
-        BadCase{"DRAIN |x; SELECT 'abc", kSyntax, "expected the end"}));
+    testing::Values(BadCase{"CREATE |LOOKUP TABLE p (id INT)", kPlanned, "CREATE LOOKUP TABLE"},
+                    BadCase{"CREATE |WATERMARK GROUP g (a, b)", kPlanned, "CREATE WATERMARK GROUP"},
+                    BadCase{"|ALTER SOURCE s SET (a = 1)", kPlanned, "ALTER SOURCE"},
+                    BadCase{"|ALTER MATERIALIZED VIEW v RENAME TO w", kPlanned, "ALTER MATERIALIZED VIEW"},
+                    BadCase{"|ALTER SINK k PAUSE", kPlanned, "ALTER SINK"},
+                    BadCase{"|ADVANCE WATERMARK s TO 5", kPlanned, "ADVANCE WATERMARK"},
+                    BadCase{"|BACKUP TO '/x'", kPlanned, "BACKUP TO"},
+                    BadCase{"|REAPPLY LATE ROWS v", kPlanned, "REAPPLY"},
+                    BadCase{"SET |durability = 'none'", kPlanned, "durability"},
+                    BadCase{"SET cores = |0", ErrorCode::kInvalidOption, "from 1 to"},
+                    BadCase{"SET cores = |many", ErrorCode::kInvalidOption, "whole number"},
+                    BadCase{"SET cores |4", kSyntax, "expected = or TO"},
+                    BadCase{"SET cores = 4 |5", kSyntax, "expected the end"},
+                    BadCase{"SET idle_timeout = |'5 months'", ErrorCode::kInvalidOption, "a duration"},
+                    BadCase{"DROP MATERIALIZED |v", kSyntax, "expected VIEW"},
+                    BadCase{"DROP SOURCE a |b", kSyntax, "expected , CASCADE"},
+                    BadCase{"DROP SINK a CASCADE |x", kSyntax, "expected the end"},
+                    BadCase{"SHOW SOURCES |x", kSyntax, "expected the end"},
+                    BadCase{"SHOW WATERMARKS |v", kSyntax, "expected FOR name"},
+                    BadCase{"SHOW CREATE MATERIALIZED VIEW|", kSyntax, "expected an object's name"},
+                    BadCase{"EXPLAIN CREATE |SOURCE s (a INT)", kSyntax, "expected MATERIALIZED VIEW or STREAM"},
+                    BadCase{"SUBSCRIBE|", kSyntax, "a view's name"},
+                    BadCase{"SUBSCRIBE v WITH |SNAP", kSyntax, "expected SNAPSHOT"},
+                    BadCase{"SUBSCRIBE v AS OF TICK |-1", kSyntax, "the tick's number"},
+                    BadCase{"SUBSCRIBE v WHERE|", kSyntax, "a condition"},
+                    BadCase{"SUBSCRIBE v WHERE a >|", kSyntax, "end of input"},
+                    BadCase{"SUBSCRIBE v WHERE |a ORDER BY b", kSyntax, "nothing behind"},
+                    BadCase{"SUBSCRIBE v WHERE a|) + (1", kSyntax, ""},
+                    BadCase{"SUBSCRIBE v |LIMIT 5", kSyntax, "WITH SNAPSHOT, AS OF TICK n, WHERE"},
+                    BadCase{"DRAIN |s", kSyntax, "expected the end"},
+                    BadCase{"SELECT 1; DRAIN; SELECT |'abc", kSyntax, "unterminated string"},
+                    BadCase{"DRAIN |x; SELECT 'abc", kSyntax, "expected the end"}));
 
 TEST(Intervals, FormsAreEqual) {
   struct Case {
     const char* text;
     int64_t us;
   };
-  for (const Case& c : {Case{"INTERVAL '5 minutes'", 300'000'000}, {"INTERVAL '5' MINUTE", 300'000'000}, {"interval 5 minutes", 300'000'000},
-                        {"INTERVAL (5) MINUTE", 300'000'000}, {"INTERVAL '1 minute 30 seconds'", 90'000'000}, {"INTERVAL '1.5' SECOND", 1'500'000},
-                        {"INTERVAL 250 ms", 250'000}, {"INTERVAL '7 us'", 7}, {"INTERVAL '2 weeks'", 1'209'600'000'000},
-                        {"INTERVAL 1 DAY", 86'400'000'000}, {"INTERVAL '00:00:10'", 10'000'000}, {"INTERVAL $$3 hours$$", 10'800'000'000},
-                        {"INTERVAL E'1 s'", 1'000'000}, {"INTERVAL +2 SECOND", 2'000'000}}) {
-    const CreateView view = parsed<CreateView>(std::string("CREATE STREAM s AS FROM b EMIT CHANGES ALLOW LATENESS ") + c.text + " WITH (a = " + c.text + ")");
+  for (const Case& c : {Case{"INTERVAL '5 minutes'", 300'000'000},
+                        {"INTERVAL '5' MINUTE", 300'000'000},
+                        {"interval 5 minutes", 300'000'000},
+                        {"INTERVAL (5) MINUTE", 300'000'000},
+                        {"INTERVAL '1 minute 30 seconds'", 90'000'000},
+                        {"INTERVAL '1.5' SECOND", 1'500'000},
+                        {"INTERVAL 250 ms", 250'000},
+                        {"INTERVAL '7 us'", 7},
+                        {"INTERVAL '2 weeks'", 1'209'600'000'000},
+                        {"INTERVAL 1 DAY", 86'400'000'000},
+                        {"INTERVAL '00:00:10'", 10'000'000},
+                        {"INTERVAL $$3 hours$$", 10'800'000'000},
+                        {"INTERVAL E'1 s'", 1'000'000},
+                        {"INTERVAL +2 SECOND", 2'000'000}}) {
+    const CreateView view = parsed<CreateView>(std::string("CREATE STREAM s AS FROM b EMIT CHANGES ALLOW LATENESS ") +
+                                               c.text + " WITH (a = " + c.text + ")");
     EXPECT_EQ(view.lateness_us, c.us) << c.text;
     ASSERT_EQ(view.options.size(), 1u);
     EXPECT_EQ(view.options[0].interval_us, c.us) << c.text;

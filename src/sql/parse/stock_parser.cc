@@ -45,13 +45,14 @@ Status check_query(const std::string& blanked, int64_t begin, int64_t end) {
     }
     const duckdb::SQLStatement& statement = *parser.statements.front();
     if (statement.type == duckdb::StatementType::MULTI_STATEMENT) {
-      return Status(ErrorCode::kNotImplemented, "PIVOT without a list of values is not implemented; write ON column IN (...)", begin);
+      return Status(ErrorCode::kNotImplemented,
+                    "PIVOT without a list of values is not implemented; write ON column IN (...)", begin);
     }
     if (statement.type != duckdb::StatementType::SELECT_STATEMENT) {
-      return Status(ErrorCode::kSyntaxError,
-                    "expected a query: SELECT, FROM, VALUES or WITH, found " +
-                        duckdb::StatementTypeToString(statement.type),
-                    begin);
+      return Status(
+          ErrorCode::kSyntaxError,
+          "expected a query: SELECT, FROM, VALUES or WITH, found " + duckdb::StatementTypeToString(statement.type),
+          begin);
     }
     return {};
   } catch (const std::exception& exception) {
@@ -91,7 +92,8 @@ Status check_condition(const std::string& blanked, int64_t begin, int64_t end) {
 
 bool is_reserved_word(std::string_view word) {
   const duckdb::KeywordCategory category = duckdb::Parser::IsKeyword(lower_case(word));
-  return category == duckdb::KeywordCategory::KEYWORD_RESERVED || category == duckdb::KeywordCategory::KEYWORD_TYPE_FUNC;
+  return category == duckdb::KeywordCategory::KEYWORD_RESERVED ||
+         category == duckdb::KeywordCategory::KEYWORD_TYPE_FUNC;
 }
 
 }  // namespace laminar::sql

@@ -1,4 +1,5 @@
-// What we ask of DuckDB's own parser while reading our statements: is this a query, a type, a condition, a reserved word?
+// What we ask of DuckDB's own parser while reading our statements: is this a query, a type, a condition, a reserved
+// word?
 //
 // Errors:  LDB-1001 with the script's offset; texts are blanked to script offsets before they come here.
 // Threads: any; DuckDB's parser keeps its state per thread.

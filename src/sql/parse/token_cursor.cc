@@ -46,9 +46,7 @@ bool TokenCursor::accept_all(std::initializer_list<std::string_view> keywords) {
   return true;
 }
 
-Status TokenCursor::expect(std::string_view keyword) {
-  return accept(keyword) ? Status() : unexpected(keyword);
-}
+Status TokenCursor::expect(std::string_view keyword) { return accept(keyword) ? Status() : unexpected(keyword); }
 
 Status TokenCursor::expect_symbol(std::string_view symbol) {
   return accept_symbol(symbol) ? Status() : unexpected(symbol);
@@ -81,7 +79,8 @@ Result<ObjectName> TokenCursor::object_name(std::string_view what) {
     object.catalog = std::move(object.schema);
     object.schema = std::move(object.name);
     // Behind a point every word is a name.
-    if (peek().kind != TokenKind::kWord && peek().kind != TokenKind::kQuotedWord) return unexpected("a name behind the point");
+    if (peek().kind != TokenKind::kWord && peek().kind != TokenKind::kQuotedWord)
+      return unexpected("a name behind the point");
     object.name = name_of(script_, take());
   }
   return object;

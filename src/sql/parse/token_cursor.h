@@ -30,7 +30,9 @@ class TokenCursor {
   Token take();
   // Where the token begins; at the end, where the last one ends.
   int64_t offset(size_t ahead = 0) const { return peek(ahead).begin; }
-  std::string text(const Token& token) const { return std::string(script_.substr(token.begin, token.end - token.begin)); }
+  std::string text(const Token& token) const {
+    return std::string(script_.substr(token.begin, token.end - token.begin));
+  }
 
   bool is(std::string_view keyword, size_t ahead = 0) const { return is_keyword(script_, peek(ahead), keyword); }
   bool is_symbol(std::string_view symbol, size_t ahead = 0) const;

@@ -82,7 +82,7 @@ class Lexer {
     if (c == '$') return read_dollar();
     if (c == '?') {
       ++at_;
-      digits();
+      if (is_digit(peek())) digits();
       return TokenKind::kSymbol;
     }
     read_symbol();
@@ -300,11 +300,21 @@ int hex_digit(char c) {
 Status append_escape(std::string& out, std::string_view text, size_t& i, int64_t offset) {
   const char c = text[++i];
   switch (c) {
-    case 'n': out += '\n'; return {};
-    case 't': out += '\t'; return {};
-    case 'r': out += '\r'; return {};
-    case 'b': out += '\b'; return {};
-    case 'f': out += '\f'; return {};
+    case 'n':
+      out += '\n';
+      return {};
+    case 't':
+      out += '\t';
+      return {};
+    case 'r':
+      out += '\r';
+      return {};
+    case 'b':
+      out += '\b';
+      return {};
+    case 'f':
+      out += '\f';
+      return {};
     case 'x':
     case 'u':
     case 'U': {
@@ -322,7 +332,8 @@ Status append_escape(std::string& out, std::string_view text, size_t& i, int64_t
       return {};
     }
     default:
-      if (c >= '0' && c <= '7') return Status(ErrorCode::kSyntaxError, "octal escapes are not read here; use \\x", offset);
+      if (c >= '0' && c <= '7')
+        return Status(ErrorCode::kSyntaxError, "octal escapes are not read here; use \\x", offset);
       out += c;
       return {};
   }
@@ -338,7 +349,8 @@ Result<std::string> string_value(std::string_view script, const Token& token) {
   }
   const bool escapes = (text.front() | 0x20) == 'e' && text.front() != '\'';
   if (!escapes && text.front() != '\'') {
-    return Status(ErrorCode::kSyntaxError, "expected a plain string, found a bit, hexadecimal or U& string", token.begin);
+    return Status(ErrorCode::kSyntaxError, "expected a plain string, found a bit, hexadecimal or U& string",
+                  token.begin);
   }
   std::string value;
   bool inside = false;

@@ -21,9 +21,9 @@ enum class TokenKind : uint8_t {
   kWord,        // keyword or bare name
   kQuotedWord,  // "name"
   kNumber,
-  kString,      // '...', E'...', $$...$$, X'...', B'...'
-  kSymbol,      // operators, parentheses, `;`, `$1`, `?`
-  kEnd,         // after the last token; begin == end
+  kString,  // '...', E'...', $$...$$, X'...', B'...'
+  kSymbol,  // operators, parentheses, `;`, `$1`, `?`
+  kEnd,     // after the last token; begin == end
 };
 
 struct Token {
