@@ -68,36 +68,10 @@ std::vector<Push> plan_pushes(std::vector<Input>& inputs, uint64_t tick_rows) {
   return pushes;
 }
 
-struct Checked {
-  uint64_t rows = 0;
-  std::string checksum;
-};
-
 std::string checked_relation(const std::string& relation, const Comparison& comparison) {
   if (comparison.compared.empty()) return relation;
   const size_t group = std::min(comparison.compared.find(" GROUP BY "), comparison.compared.size());
   return "(SELECT " + comparison.compared.substr(0, group) + " FROM " + relation + comparison.compared.substr(group) + ")";
-}
-
-Result<Checked> check_ours(Database& database, const std::string& relation) {
-  const std::unique_ptr<Connection> connection = database.connect();
-  std::vector<std::string> types;
-  {
-    ASSIGN_OR_RETURN(const std::unique_ptr<Rows> none, connection->query("SELECT * FROM " + relation + " LIMIT 0"));
-    for (const ColumnInfo& column : none->columns()) types.push_back(column.type);
-  }
-  ASSIGN_OR_RETURN(const std::unique_ptr<Rows> rows, connection->query(checksum_query(relation, types)));
-  ASSIGN_OR_RETURN(const bool any, rows->next());
-  if (!any) return Status(ErrorCode::kInternal, "the checksum of " + relation + " has no row");
-  return Checked{static_cast<uint64_t>(rows->int64(0)), rows->text(1)};
-}
-
-Result<Checked> check_batch(duck::BatchEngine& engine, const std::string& relation) {
-  ASSIGN_OR_RETURN(const data::Schema schema, engine.describe("SELECT * FROM " + relation));
-  std::vector<std::string> types;
-  for (const data::Field& field : schema) types.push_back(field.type.text());
-  ASSIGN_OR_RETURN(const auto rows, engine.text_rows(checksum_query(relation, types)));
-  return Checked{std::stoull(rows.at(0).at(0)), rows[0].at(1)};
 }
 
 struct OurRun {
@@ -179,7 +153,7 @@ Result<Figures> compare(const Comparison& comparison, std::vector<Input>& inputs
       ticks.merge(run.ticks);
       if (repeat + 1 == options.repeats && !comparison.is_stream) {
         progress.show(comparison.name + ": checksum");
-        ASSIGN_OR_RETURN(const Checked checked, check_ours(*database, checked_relation(comparison.view, comparison)));
+        ASSIGN_OR_RETURN(const Checked checked, checksum_of(*database, checked_relation(comparison.view, comparison)));
         out.result_rows = checked.rows;
         out.checksum = checked.checksum;
       }
@@ -204,11 +178,11 @@ Result<Figures> compare(const Comparison& comparison, std::vector<Input>& inputs
     OurRun run;
     const std::string kept = comparison.setup + ";\nCREATE MATERIALIZED VIEW laminar_bench_rows AS SELECT * FROM " + comparison.view + ";";
     ASSIGN_OR_RETURN(std::unique_ptr<Database> database, run_ours(kept, inputs, pushes, run));
-    ASSIGN_OR_RETURN(const Checked checked, check_ours(*database, checked_relation("laminar_bench_rows", comparison)));
+    ASSIGN_OR_RETURN(const Checked checked, checksum_of(*database, checked_relation("laminar_bench_rows", comparison)));
     out.result_rows = checked.rows;
     out.checksum = checked.checksum;
   }
-  ASSIGN_OR_RETURN(const Checked batch, check_batch(engine, checked_relation("(" + comparison.batch_query + "\n)", comparison)));
+  ASSIGN_OR_RETURN(const Checked batch, checksum_of(engine, checked_relation("(" + comparison.batch_query + "\n)", comparison)));
   out.duckdb_result_rows = batch.rows;
   out.duckdb_checksum = batch.checksum;
   return out;

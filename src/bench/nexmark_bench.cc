@@ -1,14 +1,15 @@
 #include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "bench/arguments.h"
 #include "bench/commands.h"
 #include "bench/comparison.h"
 #include "bench/nexmark/queries.h"
+#include "bench/nexmark/rows.h"
 #include "bench/progress.h"
 #include "bench/report.h"
 #include "bench/sql_text.h"
-#include "connectors/nexmark/generator.h"
 #include "duck/batch_engine.h"
 
 namespace laminar::bench {
@@ -45,32 +46,14 @@ Result<std::vector<NexmarkQuery>> chosen_queries(const Arguments& arguments) {
 }
 
 // The bids, with those columns that the queries name.
-Input generate(const std::vector<NexmarkQuery>& queries, const nexmark::GeneratorOptions& options) {
-  std::vector<std::string> words;
+NexmarkRows bids_for(const std::vector<NexmarkQuery>& queries, const nexmark::GeneratorOptions& options) {
+  std::set<std::string> words = {"date_time"};
   for (const NexmarkQuery& query : queries) {
     for (const std::string_view text : {query.ours, query.batch}) {
-      for (const SqlToken& token : tokenize(text)) words.push_back(token.text);
+      for (const SqlToken& token : tokenize(text)) words.insert(token.text);
     }
   }
-  std::vector<nexmark::Column> columns;
-  data::Schema schema;
-  for (const nexmark::ColumnInfo& info : nexmark::columns_of(nexmark::Table::kBid)) {
-    if (info.column != nexmark::Column::kDateTime && std::find(words.begin(), words.end(), info.name) == words.end()) continue;
-    columns.push_back(info.column);
-    schema.push_back({std::string(info.name), data::Type::of(info.type), true});
-  }
-  const nexmark::Generator generator(options);
-  const uint64_t rows = generator.rows_among(options.events);
-  Input input{"bid", "date_time", std::make_unique<ColumnStore>(schema, rows)};
-  data::BatchBuffer buffer(schema);
-  for (uint64_t row = 0; row < rows; row += buffer.rows_max()) {
-    buffer.clear();
-    const auto count = static_cast<uint32_t>(std::min<uint64_t>(buffer.rows_max(), rows - row));
-    generator.fill(columns, row, count, buffer);
-    buffer.rows = count;
-    input.store->append(buffer);
-  }
-  return input;
+  return NexmarkRows(options, [&](std::string_view column) { return words.contains(std::string(column)); });
 }
 
 std::string source_sql(const data::Schema& schema) {
@@ -98,10 +81,12 @@ Status run_queries(const Arguments& arguments, Report& report) {
   {
     Progress progress;
     progress.show("generating bids");
-    inputs.push_back(generate(queries, generator));
+    const NexmarkRows bids = bids_for(queries, generator);
+    inputs.push_back({"bid", "date_time", bids.to_columns()});
     progress.show("loading bids into DuckDB");
     const ColumnStore& store = *inputs[0].store;
-    RETURN_IF_ERROR(engine->create_table("bid", store.schema(), store.columns(), store.rows()));
+    RETURN_IF_ERROR(engine->create_table("bid", store.schema()));
+    RETURN_IF_ERROR(engine->append("bid", store.columns(), store.rows()));
   }
   for (const NexmarkQuery& query : queries) {
     Comparison comparison;

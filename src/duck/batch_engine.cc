@@ -35,18 +35,20 @@ class OneThreadEngine final : public BatchEngine {
     return rows.ok() ? Status() : rows.status();
   }
 
-  Status create_table(const std::string& name, const data::Schema& schema, std::span<const data::Column> columns,
-                      uint64_t rows) override {
+  Status create_table(const std::string& name, const data::Schema& schema) override {
     std::string sql = "CREATE TABLE " + quoted(name) + " (";
-    std::vector<data::Type> types;
     for (size_t i = 0; i < schema.size(); ++i) {
       sql += (i > 0 ? ", " : "") + quoted(schema[i].name) + " " + schema[i].type.text();
-      types.push_back(schema[i].type);
     }
-    RETURN_IF_ERROR(execute(sql + ")"));
+    return execute(sql + ")");
+  }
+
+  Status append(const std::string& table, std::span<const data::Column> columns, uint64_t rows) override {
     try {
+      duckdb::Appender appender(*connection_, table);
+      std::vector<data::Type> types;
+      for (const duckdb::LogicalType& type : appender.GetTypes()) types.push_back(type_from_duckdb(type));
       ChunkView view(types);
-      duckdb::Appender appender(*connection_, name);
       std::vector<data::Column> slice(columns.begin(), columns.end());
       for (uint64_t row = 0; row < rows; row += data::kBatchRowsMax) {
         const auto count = static_cast<uint32_t>(std::min<uint64_t>(data::kBatchRowsMax, rows - row));
@@ -58,7 +60,7 @@ class OneThreadEngine final : public BatchEngine {
       }
       appender.Close();
     } catch (const std::exception& e) {
-      return failed("cannot load table " + name, duckdb::ErrorData(e).RawMessage());
+      return failed("cannot load table " + table, duckdb::ErrorData(e).RawMessage());
     }
     return {};
   }

@@ -23,9 +23,9 @@ class BatchEngine {
 
   virtual const std::shared_ptr<Database>& database() = 0;
   virtual Status execute(const std::string& sql) = 0;
-  // Creates a table with the rows, given as flat columns.
-  virtual Status create_table(const std::string& name, const data::Schema& schema, std::span<const data::Column> columns,
-                              uint64_t rows) = 0;
+  virtual Status create_table(const std::string& name, const data::Schema& schema) = 0;
+  // Appends rows, given as flat columns of the table's types.
+  virtual Status append(const std::string& table, std::span<const data::Column> columns, uint64_t rows) = 0;
   // Runs a query until its whole result stands in memory, drops that and returns its number of rows.
   virtual Result<uint64_t> run(const std::string& sql) = 0;
   // Names and types of a query's columns.

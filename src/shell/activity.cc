@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kProgressAfterMs = 2000;
 constexpr int kFrameMs = 100;
 
-double rows_in(Database& database) { return metric(database.metrics(), "rows_in"); }
+double rows_in(Database& database) { return total(database.metrics(), "rows_in"); }
 
 }  // namespace
 

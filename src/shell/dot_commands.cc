@@ -78,8 +78,17 @@ std::string help() {
   return out;
 }
 
-// What we made, in the order in which it can be made again.
-constexpr std::string_view kSchemaQuery = "SELECT sql FROM laminar_objects()";
+// Prints the statement that made an object, with its `;`.
+Status print_statement(Session& session, const std::string& name) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Rows> rows, session.connection().query("SHOW CREATE " + quoted(name, '"')));
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, rows->next());
+    if (!more) return {};
+    std::string sql = rows->text(rows->columns().size() - 1);
+    while (!sql.empty() && (sql.back() == ';' || sql.back() == '\n' || sql.back() == ' ')) sql.pop_back();
+    session.out() << sql << ";\n";
+  }
+}
 
 }  // namespace
 
@@ -108,19 +117,17 @@ Status DotCommands::run(Session& session, const std::string& line) {
     return session.run("DESCRIBE " + quoted(words[1], '"'));
   } else if (name == "schema") {
     if (given > 1) return wrong_arguments(*command);
-    ASSIGN_OR_RETURN(const std::unique_ptr<Rows> rows,
-                     session.connection().query(std::string(kSchemaQuery) +
-                                                (given == 1 ? " WHERE lower(name) = lower(" + quoted(words[1], '\'') + ")" : "")));
-    bool any = false;
-    while (true) {
-      ASSIGN_OR_RETURN(const bool more, rows->next());
-      if (!more) break;
-      any = true;
-      std::string sql = rows->text(0);
-      while (!sql.empty() && (sql.back() == ';' || sql.back() == '\n' || sql.back() == ' ')) sql.pop_back();
-      session.out() << sql << ";\n";
+    if (given == 1) return print_statement(session, words[1]);
+    std::vector<std::string> names;
+    for (const char* list : {"SHOW TABLES", "SHOW SINKS"}) {
+      ASSIGN_OR_RETURN(const std::unique_ptr<Rows> rows, session.connection().query(list));
+      while (true) {
+        ASSIGN_OR_RETURN(const bool more, rows->next());
+        if (!more) break;
+        names.push_back(rows->text(0));
+      }
     }
-    if (!any && given == 1) return Status(ErrorCode::kUnknownObject, "no such object: " + words[1]);
+    for (const std::string& object : names) RETURN_IF_ERROR(print_statement(session, object));
   } else if (name == "watch") {
     const size_t after = line.find("watch") + 5;
     if (given == 0) return wrong_arguments(*command);

@@ -20,6 +20,14 @@ double metric(const std::vector<Metric>& metrics, std::string_view name, std::st
   return otherwise;
 }
 
+double total(const std::vector<Metric>& metrics, std::string_view name) {
+  double sum = 0;
+  for (const Metric& m : metrics) {
+    if (m.name == name) sum += m.value;
+  }
+  return sum;
+}
+
 std::string with_commas(uint64_t number) {
   std::string text = std::to_string(number);
   for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");

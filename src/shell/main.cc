@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "bench/bench.h"
-#include "shell/demo/demo.h"
+#include "bench/demo/demo.h"
 #include "shell/shell.h"
 
 int main(int argc, char** argv) {
@@ -11,6 +11,6 @@ int main(int argc, char** argv) {
   const std::span<const std::string> rest = std::span(arguments).subspan(arguments.empty() ? 0 : 1);
   // A database folder of that name is given as ./bench or ./demo.
   if (!arguments.empty() && arguments[0] == "bench") return laminar::bench::run(rest);
-  if (!arguments.empty() && arguments[0] == "demo") return laminar::shell::run_demo(rest);
+  if (!arguments.empty() && arguments[0] == "demo") return laminar::bench::run_demo(rest);
   return laminar::shell::run(arguments);
 }

@@ -13,10 +13,6 @@
 #include "shell/session.h"
 #include "shell/terminal.h"
 
-#ifndef LAMINAR_VERSION
-#define LAMINAR_VERSION "0.1.0"
-#endif
-
 namespace laminar::shell {
 
 int run(std::span<const std::string> arguments) {

@@ -56,7 +56,7 @@ Status watch_view(Database& database, Connection& connection, const std::string&
   const uint64_t interrupted_before = Interrupts::count();
   KeyMode keys(STDIN_FILENO);
   FullScreen screen(STDOUT_FILENO);
-  double rows_before = metric(database.metrics(), "rows_in");
+  double rows_before = total(database.metrics(), "rows_in");
   double rate = 0;
   int64_t ns_before = monotonic_ns();
   while (Interrupts::count() == interrupted_before) {
@@ -64,7 +64,7 @@ Status watch_view(Database& database, Connection& connection, const std::string&
     ASSIGN_OR_RETURN(table, read(size.rows > kFrameLines + 1 ? size.rows - kFrameLines : 1));
     const std::vector<Metric> metrics = database.metrics();
     const int64_t now_ns = monotonic_ns();
-    const double rows = metric(metrics, "rows_in");
+    const double rows = total(metrics, "rows_in");
     const double seconds = static_cast<double>(now_ns - ns_before) / 1e9;
     if (seconds > 0.1) {
       const double now_rate = (rows - rows_before) / seconds;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "shell/figures.h"
 #include "shell/format/row_format.h"
 #include "shell/text_width.h"
 
@@ -49,12 +50,6 @@ void append_line(std::string& out, const std::vector<Drawn>& drawn, CellText tex
     out += ' ';
   }
   out += "│\n";
-}
-
-std::string grouped(uint64_t number) {
-  std::string text = std::to_string(number);
-  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
-  return text;
 }
 
 }  // namespace
@@ -151,7 +146,7 @@ std::string draw_table(const Table& table, size_t width) {
   }
   append_rule(out, drawn, "└", "┴", "┘");
   if (table.rows_total > table.rows.size()) {
-    out += grouped(table.rows_total) + " rows (" + grouped(table.rows.size()) + " shown)\n";
+    out += with_commas(table.rows_total) + " rows (" + with_commas(table.rows.size()) + " shown)\n";
   }
   return out;
 }
