@@ -97,7 +97,7 @@ void GroupChanges::form_chunk(uint32_t begin, uint32_t count, BatchBuffer& old, 
   uint8_t* compare = differs + kBatchRowsMax;
   for (uint32_t i = 0; i < count; ++i) {
     differs[i] = 0;
-    compare[i] = (group_header(groups_[i]).mark & kGroupEmitted) && alive(groups_[i]);
+    compare[i] = (group_header(groups_[i]).mark & kGroupEmitted) && shown(groups_[i]);
   }
   for (uint32_t c = 0; c < new_->column_count(); ++c) compare_column(old.column(c), new_->column(c), compare, count, differs);
   uint32_t n = 0;
@@ -117,7 +117,7 @@ void GroupChanges::form_chunk(uint32_t begin, uint32_t count, BatchBuffer& old, 
   n = 0;
   for (uint32_t i = 0; i < count; ++i) {
     selected_[n] = i;
-    n += compare[i] ? differs[i] : alive(groups_[i]) && !(group_header(groups_[i]).mark & kGroupEmitted);
+    n += compare[i] ? differs[i] : shown(groups_[i]) && !(group_header(groups_[i]).mark & kGroupEmitted);
   }
   if (n > 0) {
     keep_rows(*new_, selected_.data(), n);
@@ -140,10 +140,8 @@ void GroupChanges::flush(bool form, const BatchVisitor& emit, const std::functio
   for (const Entry& entry : entries_) {
     uint32_t& mark = group_header(entry.group).mark;
     mark &= ~kGroupTouched;
-    if (alive(entry.group)) {
-      mark |= kGroupEmitted;
-    } else {
-      mark &= ~kGroupEmitted;
+    mark = shown(entry.group) ? mark | kGroupEmitted : mark & ~kGroupEmitted;
+    if (!alive(entry.group)) {
       if ((mark & kGroupDead) || layout_->weight(entry.group) == 0) erase(entry);
     }
   }

@@ -13,7 +13,8 @@
 
 namespace laminar::stream {
 
-inline constexpr uint32_t kGroupDead = 8;  // mark: the group is gone (a session merged into another)
+// More marks of groups: gone (a session merged into another); there, but not to be seen yet (before its first result).
+inline constexpr uint32_t kGroupDead = 8, kGroupHidden = 16;
 
 class GroupChanges {
  public:
@@ -41,6 +42,7 @@ class GroupChanges {
   bool alive(char* group) const {
     return always_alive_ || (!(group_header(group).mark & kGroupDead) && layout_->alive(group));
   }
+  bool shown(char* group) const { return alive(group) && !(group_header(group).mark & kGroupHidden); }
   void keep(uint32_t begin);
   void form_chunk(uint32_t begin, uint32_t count, data::BatchBuffer& old, const BatchVisitor& emit);
 

@@ -1,9 +1,361 @@
 #include "stream/operators/session_aggregate.h"
 
+#include <algorithm>
+
+#include "stream/operators/window_grid.h"
+#include "stream/state/column_store.h"
+#include "stream/state/timer_wheel.h"
+
 namespace laminar::stream {
 
-Result<std::unique_ptr<Operator>> make_session_aggregate(const plan::AggregateNode& node, std::unique_ptr<AggregateLayout>) {
-  return Status(ErrorCode::kNotImplemented, "SESSION windows are not there yet", node.offset);
+using data::Batch;
+using data::kBatchRowsMax;
+using plan::AggregateNode;
+using plan::EmitPolicy;
+
+namespace {
+
+// The bounds of a session, behind the group's row proper.
+struct Session {
+  int64_t start, last;
+  char* next;         // the key's other sessions, in no order
+  char* key;          // row of the key table
+  char* merged_into;  // while a batch is under way: where the rows given to this one go
+  int64_t timer;      // the time of its latest timer, the only one that counts
+  uint64_t timer_serial;
+  uint64_t serial;    // order of creation; 0: free
+};
+
+class SessionAggregate final : public AggregateOperator {
+ public:
+  SessionAggregate(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout)
+      : AggregateOperator(node, std::move(layout)), gap_(node.window->gap_us), time_column_(node.window->time_column),
+        session_offset_(layout_->shape().append(sizeof(Session))), key_shape_(key_types(node)), head_offset_(key_shape_.append(8)),
+        keys_(&key_shape_, &pool_), timers_(std::max<int64_t>(1, (node.window->gap_us + node.lateness_us) / 64)),
+        closed_rows_(types()),
+        changes_(layout_.get(), types(),
+                 [this](const GroupChanges::Entry* entries, uint32_t count, int64_t* starts, int64_t* ends) {
+                   for (uint32_t i = 0; i < count; ++i) {
+                     starts[i] = session(entries[i].group).start;
+                     ends[i] = end_of(entries[i].group);
+                   }
+                 }),
+        erase_([this](const GroupChanges::Entry& entry) { release(entry.group); }),
+        store_([this](const Batch& batch) { closed_rows_.append(batch); }), key_rows_(kBatchRowsMax), groups_(kBatchRowsMax),
+        rows_(kBatchRowsMax), starts_(kBatchRowsMax), ends_(kBatchRowsMax) {
+    time_offset_us_ = node.inputs[0]->columns[time_column_].time_offset_us.value_or(0);
+    label = "aggregate window=session";
+    // With no lateness the first result is the last one.
+    if (policy_ == EmitPolicy::kAfterWatermark && lateness_us_ == 0) policy_ = EmitPolicy::kOnWindowClose;
+    outputs_changed();
+  }
+  ~SessionAggregate() override {
+    each_session([this](char* group) { layout_->destroy(&group, 1, pool_); });
+  }
+
+  void push(uint32_t, const Batch& batch) override {
+    counters.rows_in += batch.rows;
+    if (batch.rows == 0) return;
+    layout_->begin(batch);
+    const uint32_t count = pick_on_time(batch);
+    if (count == 0) return;
+    counters.rows_out += count;
+    const uint32_t* rows = count < batch.rows ? rows_.data() : nullptr;
+    keys_.find_or_create(layout_->key_columns(), layout_->hashes(), rows, count, key_rows_.data());
+    assign(batch, rows, count);
+    layout_->update(pool_, rows, groups_.data(), count);
+    if (!layout_->faults().empty()) report_faults();
+  }
+
+  void finish(const TickInfo&) override {
+    last_watermark_ = input_watermark();
+    const int64_t watermark = column_time(last_watermark_);
+    due_.clear();
+    if (watermark != data::kWatermarkNone) timers_.advance(watermark, due_);
+    if (policy_ == EmitPolicy::kAfterWatermark) fire(watermark);
+    changes_.flush(tracking_, emit_, erase_);
+    free_merged();
+    close(watermark);
+    if (watermark == data::kWatermarkNone) return;
+    // An end after the watermark less the lateness is the least that a change can still have.
+    set_output_watermark(last_watermark_ == data::kWatermarkEnded ? last_watermark_ : shift_time(watermark, 1 - lateness_us_));
+  }
+
+  void scan_content(const BatchVisitor& visit) override {
+    closed_rows_.scan(visit);
+    if (policy_ == EmitPolicy::kOnWindowClose) return;
+    uint32_t n = 0;
+    auto pass = [&] {
+      if (n) visit_sessions(scan_groups_.data(), n, visit);
+      n = 0;
+    };
+    scan_groups_.resize(kBatchRowsMax);
+    each_session([&](char* group) {
+      if (group_header(group).mark & kGroupHidden) return;
+      scan_groups_[n++] = group;
+      if (n == kBatchRowsMax) pass();
+    });
+    pass();
+  }
+  uint64_t state_bytes() const override {
+    return pool_.held_bytes() + keys_.held_bytes() + timers_.held_bytes() + closed_rows_.held_bytes() + changes_.held_bytes();
+  }
+  uint64_t state_rows() const override { return open_sessions_ + closed_rows_.rows(); }
+
+  void outputs_changed() override { tracking_ = has_outputs() && policy_ != EmitPolicy::kOnWindowClose; }
+
+ private:
+  static std::vector<data::Type> key_types(const AggregateNode& node) {
+    const std::vector<data::Type> input = node.inputs[0]->types();
+    std::vector<data::Type> types;
+    for (const AggregateNode::GroupOutput& group : node.groups)
+      if (group.kind == AggregateNode::GroupOutput::Kind::kKey) types.push_back(input[group.column]);
+    return types;
+  }
+  Session& session(char* group) const { return *reinterpret_cast<Session*>(group + session_offset_); }
+  char*& head(char* key) const { return *reinterpret_cast<char**>(key + head_offset_); }
+  int64_t end_of(char* group) const { return session(group).last + gap_; }
+  int64_t close_time(char* group) const { return session(group).last + gap_ + lateness_us_; }
+
+  template <class F>
+  void each_session(F&& f) {
+    char* keys[256];
+    GroupTable::Cursor cursor;
+    while (uint32_t n = keys_.next(cursor, keys, 256))
+      for (uint32_t i = 0; i < n; ++i)
+        for (char* group = head(keys[i]); group;) {
+          char* next = session(group).next;
+          f(group);
+          group = next;
+        }
+  }
+
+  int64_t effective(const Batch& batch, uint32_t row) const {
+    return column_time(batch.row_watermark ? std::max(batch.row_watermark[row], last_watermark_) : last_watermark_);
+  }
+  // Rows whose own window is open for them, into rows_.
+  uint32_t pick_on_time(const Batch& batch) {
+    const data::Column& column = batch.columns[time_column_];
+    const int64_t* times = column.values<int64_t>();
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < batch.rows; ++i) {
+      const int64_t time = times[i];
+      if (column.is_null(i) || time <= -WindowGrid::kTimeMax || time >= WindowGrid::kTimeMax) {
+        ++counters.null_time;
+        if (rejects()) rejects()->reject(layout_->input_types(), batch, i, Reject{RejectReason::kNullTime, input_watermark(), 0, 0, {}});
+      } else if (effective(batch, i) >= time + gap_ + lateness_us_) {
+        ++counters.late;
+        reject_late(batch, i, time, time + gap_);
+      } else {
+        rows_[n++] = i;
+      }
+    }
+    return n;
+  }
+
+  // groups_[i] = the session that row rows[i] goes to, bounds already extended.
+  void assign(const Batch& batch, const uint32_t* rows, uint32_t count) {
+    const int64_t* times = batch.columns[time_column_].values<int64_t>();
+    bool merged = false;
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t row = rows ? rows[i] : i;
+      const int64_t time = times[row];
+      char* group = head(key_rows_[i]);
+      // Nearly always the key has one session, and it is open and near.
+      if (group && !session(group).next) {
+        Session& s = session(group);
+        if (time >= s.start - gap_ && time <= s.last + gap_ && close_time(group) > effective(batch, row)) {
+          if (time < s.start || time > s.last || tracking_) extend(group, time);
+          groups_[i] = group;
+          continue;
+        }
+      }
+      groups_[i] = find_session(key_rows_[i], time, effective(batch, row), &merged);
+    }
+    if (!merged) return;
+    for (uint32_t i = 0; i < count; ++i)
+      while (session(groups_[i]).merged_into) groups_[i] = session(groups_[i]).merged_into;
+  }
+  void touch(char* group) {
+    if (tracking_ || policy_ == EmitPolicy::kAfterWatermark) changes_.touch_one(group, nullptr, tracking_);
+  }
+  void extend(char* group, int64_t time) {
+    touch(group);
+    Session& s = session(group);
+    s.start = std::min(s.start, time);
+    s.last = std::max(s.last, time);
+    // A session that had its first result may have to wait for its new end, which lies before its timer.
+    if (policy_ == EmitPolicy::kAfterWatermark && end_of(group) < s.timer) set_timer(group, end_of(group));
+  }
+  // The open sessions within a gap of `time` become one, or a new one starts.
+  char* find_session(char* key, int64_t time, int64_t watermark, bool* merged) {
+    char* target = nullptr;
+    for (char** link = &head(key); *link;) {
+      char* group = *link;
+      Session& s = session(group);
+      const bool near = time >= s.start - gap_ && time <= s.last + gap_;
+      if (!near || close_time(group) <= watermark) {
+        link = &s.next;
+        continue;
+      }
+      if (!target) {
+        target = group;
+        extend(target, time);
+        link = &s.next;
+        continue;
+      }
+      // Merge: `group` leaves the list; rows of this batch that it got already follow merged_into.
+      touch(group);
+      *link = s.next;
+      extend(target, s.start);
+      extend(target, s.last);
+      const char* from = group;
+      layout_->merge_states(&target, &from, 1, pool_);
+      group_header(group).mark |= kGroupDead;
+      s.merged_into = target;
+      dead_.push_back(group);
+      *merged = true;
+      --open_sessions_;
+    }
+    return target ? target : create(key, time);
+  }
+  char* create(char* key, int64_t time) {
+    const uint32_t row_bytes = layout_->shape().row_bytes;
+    char* group = free_sessions_;
+    if (group) {
+      free_sessions_ = session(group).next;
+    } else {
+      group = static_cast<char*>(session_rows_.allocate(row_bytes));
+    }
+    // Header and keys as in the key's row, whose bytes they share; then fresh states.
+    const uint32_t keys_end = head_offset_;
+    std::memcpy(group, key, keys_end);
+    std::memcpy(group + keys_end, layout_->shape().prototype.data() + keys_end, row_bytes - keys_end);
+    group_header(group).mark = group_header(layout_->shape().prototype.data()).mark;
+    layout_->initialize_raw(&group, 1);
+    if (policy_ == EmitPolicy::kAfterWatermark) group_header(group).mark |= kGroupHidden;
+    else if (!tracking_) group_header(group).mark |= kGroupEmitted;
+    session(group) = Session{time, time, head(key), key, nullptr, 0, 0, ++serial_};
+    head(key) = group;
+    ++open_sessions_;
+    touch(group);
+    set_timer(group, policy_ == EmitPolicy::kAfterWatermark ? end_of(group) : close_time(group));
+    return group;
+  }
+  void set_timer(char* group, int64_t time) {
+    session(group).timer = time;
+    session(group).timer_serial = ++timer_serial_;
+    timers_.add({time, group, timer_serial_});
+  }
+  // The timer belongs to this session and is the last one set.
+  bool valid(const TimerWheel::Timer& timer) const {
+    const Session& s = session(timer.owner);
+    return s.serial != 0 && s.timer_serial == timer.serial && !(group_header(timer.owner).mark & kGroupDead);
+  }
+
+  // kAfterWatermark: sessions are seen from their end on. One that grew beyond the watermark again hides until its new
+  // end.
+  void fire(int64_t watermark) {
+    for (const TimerWheel::Timer& timer : due_)
+      if (valid(timer) && end_of(timer.owner) <= watermark) changes_.touch_one(timer.owner, nullptr, tracking_);
+    for (const GroupChanges::Entry& entry : changes_.entries()) {
+      uint32_t& mark = group_header(entry.group).mark;
+      mark = end_of(entry.group) <= watermark ? mark & ~kGroupHidden : mark | kGroupHidden;
+    }
+  }
+  // Sessions whose timer went off: closed, or given a new timer where they have grown since.
+  void close(int64_t watermark) {
+    closing_.clear();
+    for (const TimerWheel::Timer& timer : due_) {
+      if (!valid(timer)) continue;
+      char* group = timer.owner;
+      if (close_time(group) <= watermark) {
+        closing_.push_back(group);
+        continue;
+      }
+      const bool waits_for_first = policy_ == EmitPolicy::kAfterWatermark && end_of(group) > watermark;
+      set_timer(group, waits_for_first ? end_of(group) : close_time(group));
+    }
+    if (closing_.empty()) return;
+    std::sort(closing_.begin(), closing_.end(), [this](char* a, char* b) {
+      const Session &x = session(a), &y = session(b);
+      return x.last != y.last ? x.last < y.last : x.start != y.start ? x.start < y.start : x.serial < y.serial;
+    });
+    for (size_t begin = 0; begin < closing_.size(); begin += kBatchRowsMax) {
+      const uint32_t n = static_cast<uint32_t>(std::min<size_t>(kBatchRowsMax, closing_.size() - begin));
+      if (policy_ == EmitPolicy::kOnWindowClose) visit_sessions(closing_.data() + begin, n, emit_);
+      if (keep_content_) visit_sessions(closing_.data() + begin, n, store_);
+    }
+    for (char* group : closing_) {
+      unlink(group);
+      --open_sessions_;
+      release(group);
+    }
+  }
+  void visit_sessions(char* const* groups, uint32_t count, const BatchVisitor& visit) {
+    for (uint32_t i = 0; i < count; ++i) {
+      starts_[i] = session(groups[i]).start;
+      ends_[i] = end_of(groups[i]);
+    }
+    emit_groups(groups, starts_.data(), ends_.data(), count, visit);
+  }
+  void unlink(char* group) {
+    char** link = &head(session(group).key);
+    while (*link != group) link = &session(*link).next;
+    *link = session(group).next;
+    forget_key(session(group).key);
+  }
+  void forget_key(char* key) {
+    if (!head(key)) keys_.erase(key);
+  }
+  // States of a session that is in no list any more, and its row.
+  void release(char* group) {
+    if (session(group).serial == 0) return;
+    layout_->destroy(&group, 1, pool_);
+    session(group).serial = 0;
+    session(group).next = free_sessions_;
+    free_sessions_ = group;
+  }
+  // Merged sessions that no list of changes has released.
+  void free_merged() {
+    for (char* group : dead_) release(group);
+    dead_.clear();
+  }
+
+  int64_t gap_;
+  uint32_t time_column_;
+  uint32_t session_offset_;
+  StatePool pool_, session_rows_;
+  GroupShape key_shape_;
+  uint32_t head_offset_;
+  GroupTable keys_;
+  TimerWheel timers_;
+  ColumnStore closed_rows_;
+  GroupChanges changes_;
+  std::function<void(const GroupChanges::Entry&)> erase_;
+  BatchVisitor store_;
+  bool tracking_ = false;
+  int64_t last_watermark_ = data::kWatermarkNone;  // of the last finish(), stream time
+  uint64_t serial_ = 0, timer_serial_ = 0, open_sessions_ = 0;
+  char* free_sessions_ = nullptr;
+  std::vector<char*> dead_, closing_;
+  std::vector<TimerWheel::Timer> due_;
+
+  std::vector<char*> key_rows_, groups_, scan_groups_;
+  std::vector<uint32_t> rows_;
+  std::vector<int64_t> starts_, ends_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Operator>> make_session_aggregate(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout) {
+  if (node.window->gap_us <= 0) return Status(ErrorCode::kInvalidInterval, "SESSION needs a positive gap", node.offset);
+  if (layout->retracts())
+    return Status(ErrorCode::kNotIncremental, "SESSION over an input that retracts rows cannot run yet; use EMIT ON WINDOW CLOSE below it",
+                  node.offset);
+  if (!layout->mergeable())
+    return Status(ErrorCode::kNotIncremental, "an aggregate here cannot merge two sessions into one", node.offset);
+  return std::unique_ptr<Operator>(new SessionAggregate(node, std::move(layout)));
 }
 
 }  // namespace laminar::stream
