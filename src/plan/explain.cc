@@ -84,20 +84,18 @@ std::string policy_text(EmitPolicy emit, int64_t lateness_us) {
   return text;
 }
 
-bool is_foreign(const expr::Expr& expr) { return expr.kind == expr::ExprKind::kForeign; }
-
-bool has_foreign(const expr::Expr& expr) {
-  if (is_foreign(expr)) return true;
-  for (const expr::ExprPtr& arg : expr.args) {
-    if (has_foreign(*arg)) return true;
-  }
-  return false;
+// A copy in which what DuckDB evaluates says so.
+expr::ExprPtr with_foreign_marked(const expr::ExprPtr& expr) {
+  auto copy = std::make_shared<expr::Expr>(*expr);
+  if (copy->kind == expr::ExprKind::kForeign && !copy->text.empty()) copy->text = "duckdb(" + copy->text + ")";
+  for (expr::ExprPtr& arg : copy->args) arg = with_foreign_marked(arg);
+  return copy;
 }
 
-// What DuckDB evaluates stands in duckdb(...): the part alone where to_text() marks it, else the whole.
-std::string expression_text(const expr::Expr& expr, const std::vector<std::string>& names) {
-  std::string text = expr::to_text(expr, &names);
-  if (has_foreign(expr) && text.find("duckdb(") == std::string::npos) text = "duckdb(" + text + ")";
+std::string expression_text(const expr::ExprPtr& expr, const std::vector<std::string>& names) {
+  std::string text = expr::to_text(*with_foreign_marked(expr), &names);
+  // An operator stands in parentheses of its own.
+  if (expr->kind == expr::ExprKind::kCall && text.front() == '(') text = text.substr(1, text.size() - 2);
   return text;
 }
 
@@ -110,7 +108,7 @@ std::string project_text(const ProjectNode& node) {
   const std::vector<std::string> names = names_of(*node.inputs[0]);
   std::vector<std::string> items;
   for (size_t i = 0; i < node.expressions.size(); ++i) {
-    std::string item = expression_text(*node.expressions[i], names);
+    std::string item = expression_text(node.expressions[i], names);
     if (item != node.columns[i].name) item += " AS " + node.columns[i].name;
     items.push_back(std::move(item));
   }
@@ -174,7 +172,7 @@ std::string node_text(const Node& node) {
   switch (node.kind) {
     case NodeKind::kScan: return scan_text(static_cast<const ScanNode&>(node));
     case NodeKind::kFilter:
-      return "Filter " + expression_text(*static_cast<const FilterNode&>(node).predicate, names_of(*node.inputs[0]));
+      return "Filter " + expression_text(static_cast<const FilterNode&>(node).predicate, names_of(*node.inputs[0]));
     case NodeKind::kProject: return project_text(static_cast<const ProjectNode&>(node));
     case NodeKind::kUnionAll: return "UnionAll";
     case NodeKind::kValues: {
