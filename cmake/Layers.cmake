@@ -1,11 +1,10 @@
 # Layers: one static library per folder of src/, which sees the headers of the folders it declares and no others.
 #
-#   laminar_layer(<folder> [USES <lower folder>...] [LINK <target>...] [DUCKDB] [PUBLIC_API] [HOT])
+#   laminar_layer(<folder> [USES <lower folder>...] [LINK <target>...] [DUCKDB] [HOT])
 #
 #   USES        the folders whose headers it may include; each must have been declared before, so arrows point down
 #   LINK        foreign libraries that this folder owns; their headers stay private to it
 #   DUCKDB      the folder may include DuckDB's headers
-#   PUBLIC_API  the folder may include include/laminar/
 #   HOT         per-row code: -O3 in release
 #
 # The library is `laminar_<folder>`. Its sources are all .cc files below the folder but *_test.cc, which become the
@@ -42,9 +41,8 @@ function(_laminar_layer_settings target)
   file(RELATIVE_PATH relative ${CMAKE_BINARY_DIR} ${LAYER_INCLUDE_DIR})
   target_compile_options(${target} PRIVATE
     -ffile-prefix-map=${LAYER_INCLUDE_DIR}/=src/ -ffile-prefix-map=${relative}/=src/)
-  if(LAYER_PUBLIC_API)
-    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/include)
-  endif()
+  # base/status.h is laminar/status.h; the rest of include/ is for those above api, which tests/tidy looks after.
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/include)
   if(LAYER_DUCKDB)
     target_link_libraries(${target} PRIVATE DuckDB::DuckDB)
   endif()
@@ -54,7 +52,7 @@ function(_laminar_layer_settings target)
 endfunction()
 
 function(laminar_layer folder)
-  cmake_parse_arguments(PARSE_ARGV 1 LAYER "DUCKDB;PUBLIC_API;HOT" "" "USES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 LAYER "DUCKDB;HOT" "" "USES;LINK")
   if(LAYER_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "layer ${folder}: unknown words: ${LAYER_UNPARSED_ARGUMENTS}")
   endif()

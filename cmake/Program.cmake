@@ -1,7 +1,6 @@
 # The program `laminar`, the library under the name that users link, and what `cmake --install` puts where.
 if(EXISTS ${CMAKE_SOURCE_DIR}/src/shell/main.cc)
   _laminar_include_dir(LAYER_INCLUDE_DIR main base api shell bench)
-  set(LAYER_PUBLIC_API ON)
   add_executable(laminar ${CMAKE_SOURCE_DIR}/src/shell/main.cc)
   _laminar_layer_settings(laminar)
   target_link_libraries(laminar PRIVATE laminar_shell laminar_bench)

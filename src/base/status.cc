@@ -9,7 +9,7 @@ std::string_view error_title(ErrorCode code) {
 #define LAMINAR_ERROR(number, name, title, advice) \
   case ErrorCode::k##name:                         \
     return title;
-#include "base/error_codes.inc"
+#include "laminar/error_codes.inc"
 #undef LAMINAR_ERROR
   }
   return "unknown error";
@@ -20,7 +20,7 @@ std::string_view error_advice(ErrorCode code) {
 #define LAMINAR_ERROR(number, name, title, advice) \
   case ErrorCode::k##name:                         \
     return advice;
-#include "base/error_codes.inc"
+#include "laminar/error_codes.inc"
 #undef LAMINAR_ERROR
   }
   return "";

@@ -212,7 +212,7 @@ TEST_F(Session, LongScripts) {
 TEST(ThrowError, GoesThereAndBack) {
   for (const ErrorCode code : {
 #define LAMINAR_ERROR(number, name, title, advice) ErrorCode::k##name,
-#include "base/error_codes.inc"
+#include "laminar/error_codes.inc"
 #undef LAMINAR_ERROR
        }) {
     try {
@@ -222,6 +222,7 @@ TEST(ThrowError, GoesThereAndBack) {
       EXPECT_EQ(error.code, code);
       EXPECT_EQ(error.offset, 5);
       EXPECT_EQ(error.message, "what\n\nLINE of its own");
+      EXPECT_EQ(to_error(duckdb::ErrorData(exception), "").offset, 5);
     }
   }
 }
