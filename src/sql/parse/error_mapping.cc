@@ -230,7 +230,7 @@ Error to_error(const duckdb::ErrorData& error, const std::string& script) {
     if (offset < 0) offset = picture_offset(picture, has_replaced ? replaced : script);
   }
   out.offset = offset_before_replacing(script, offset);
-  if (out.offset > static_cast<int64_t>(script.size())) out.offset = -1;
+  if (!script.empty() && out.offset > static_cast<int64_t>(script.size())) out.offset = -1;
 
   const int64_t code = number_of(error, kCodeKey);
   out.code = code > 0 ? static_cast<ErrorCode>(code) : stock_code(error.Type(), out.message);

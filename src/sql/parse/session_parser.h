@@ -79,6 +79,7 @@ void register_parser(duckdb::DBConfig& config, std::shared_ptr<StatementHandler>
 [[noreturn]] void throw_error(const Error& error, int64_t drawn_offset);
 void throw_if_error(const Status& status);
 // Any DuckDB error, ours or its: our code, the message without the picture of the line, the byte offset in `script`.
+// An empty `script` keeps the offset that the error carries, as an exception caught before the session saw it has it.
 Error to_error(const duckdb::ErrorData& error, const std::string& script);
 
 }  // namespace laminar::sql
