@@ -59,9 +59,9 @@ Result<bool> Rows::next(TextRows& text) {
   text.cells.resize(size_t{text.rows} * text.columns);
   text.nulls.resize(text.cells.size());
   try {
-    duckdb::Vector strings(duckdb::LogicalType::VARCHAR);
     for (uint32_t column = 0; column < text.columns; ++column) {
       duckdb::Vector& values = chunk->data[column];
+      duckdb::Vector strings(duckdb::LogicalType::VARCHAR);  // a fresh one: a cast leaves the validity of the last
       duckdb::Vector* source = &values;
       if (values.GetType().id() != duckdb::LogicalTypeId::VARCHAR) {
         duckdb::VectorOperations::Cast(*impl_->session->connection->context, values, strings, text.rows);
