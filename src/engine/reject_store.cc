@@ -96,7 +96,8 @@ void RejectStore::reject(const std::vector<Type>& types, const data::Batch& batc
   BatchBuffer& to = late_.room(rows_max_);
   const uint32_t at_row = to.rows++;
   put_string(to, 0, at_row, text_of(reject.reason));
-  put_time(to, 1, at_row, reject.watermark, reject.watermark != data::kWatermarkNone);
+  // A row without a time has no place before or behind a watermark.
+  put_time(to, 1, at_row, reject.watermark, reject.watermark != data::kWatermarkNone && reject.reason != RejectReason::kNullTime);
   const bool windowed = reject.window_start != reject.window_end;
   put_time(to, 2, at_row, reject.window_start, windowed);
   put_time(to, 3, at_row, reject.window_end, windowed);

@@ -61,6 +61,7 @@ void SourceOperator::report_future(const data::Batch& batch, const int64_t* time
 
 void SourceOperator::finish(const TickInfo& tick) {
   now_us_ = tick.now_us;
+  if (ending_) tracker_.end_all();
   const int64_t combined = tracker_.combine(tick.now_us);
   // Without a time column only the end is known.
   if (time_ || combined == data::kWatermarkEnded) set_output_watermark(combined);
@@ -75,7 +76,5 @@ void SourceOperator::end_partition(uint32_t partition) {
   ensure_partitions(partition + 1, now_us_);
   tracker_.end_partition(partition);
 }
-
-void SourceOperator::end_all() { tracker_.end_all(); }
 
 }  // namespace laminar::stream

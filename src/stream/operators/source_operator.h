@@ -37,7 +37,8 @@ class SourceOperator final : public Operator {
   void advance_watermark(uint32_t partition, int64_t watermark);
   // No row will come from it any more; counts at the next finish().
   void end_partition(uint32_t partition);
-  void end_all();
+  // The same for all, after the rows of the running tick.
+  void end_all() { ending_ = true; }
 
   // Rows read of a partition, which is the offset of its next row. A source that starts in the middle sets it.
   uint64_t partition_offset(uint32_t partition) const { return offsets_[partition]; }
@@ -54,6 +55,7 @@ class SourceOperator final : public Operator {
   std::vector<int64_t> times_, row_watermark_;
   int64_t now_us_ = 0;
   uint64_t future_rows_ = 0;
+  bool ending_ = false;
 };
 
 }  // namespace laminar::stream
