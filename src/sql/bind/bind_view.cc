@@ -1,0 +1,361 @@
+#include "sql/bind/bind_view.h"
+
+#include <algorithm>
+#include <duckdb.hpp>
+#include <duckdb/parser/expression/list.hpp>
+#include <duckdb/parser/parser.hpp>
+#include <duckdb/parser/query_node/select_node.hpp>
+#include <duckdb/parser/statement/select_statement.hpp>
+#include <duckdb/parser/tableref/basetableref.hpp>
+#include <duckdb/planner/operator/list.hpp>
+
+#include "base/check.h"
+#include "base/options.h"
+#include "plan/properties.h"
+#include "sql/bind/bind_failure.h"
+#include "sql/bind/passes.h"
+#include "sql/bind/plan_rewrite.h"
+#include "sql/bind/query_facts.h"
+#include "sql/bind/translator.h"
+#include "sql/bind/window_ast.h"
+
+namespace laminar::sql {
+namespace {
+
+using plan::EmitPolicy;
+using plan::Node;
+using plan::NodeKind;
+using plan::NodePtr;
+
+duckdb::unique_ptr<duckdb::SelectStatement> parse_query(const std::string& text) {
+  duckdb::ParserOptions options;
+  options.extensions = nullptr;
+  duckdb::Parser parser(options);
+  parser.ParseQuery(text);
+  if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
+    const size_t at = text.find_first_not_of(" \t\r\n");
+    throw BindFailure(ErrorCode::kSyntaxError, "a SELECT is expected", at == std::string::npos ? -1 : static_cast<int64_t>(at));
+  }
+  return duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(std::move(parser.statements[0]));
+}
+
+struct BoundRelation {
+  NodePtr root;
+  std::vector<std::string> inputs;
+  int64_t position = -1;  // of the query
+};
+
+// Names as DuckDB gives them to the columns of a table made from the query: repeated ones get a number.
+void name_columns(Node& root, std::vector<std::string> names) {
+  duckdb::vector<std::string> unique(names.begin(), names.end());
+  duckdb::QueryResult::DeduplicateColumns(unique);
+  CHECK(unique.size() == root.columns.size());
+  for (size_t i = 0; i < unique.size(); i++) root.columns[i].name = unique[i];
+}
+
+// The root takes the names of the view's columns; those of a scan are its object's.
+NodePtr with_own_names(NodePtr root, const std::vector<std::string>& names) {
+  bool same = root->columns.size() == names.size();
+  for (size_t i = 0; same && i < names.size(); i++) same = root->columns[i].name == names[i];
+  if (same || root->kind != NodeKind::kScan) return root;
+  auto project = std::make_unique<plan::ProjectNode>();
+  for (uint32_t i = 0; i < root->columns.size(); i++) {
+    project->expressions.push_back(expr::column_ref(i, root->columns[i].type, root->columns[i].name));
+    project->columns.push_back({root->columns[i].name, root->columns[i].type, std::nullopt});
+  }
+  project->inputs.push_back(std::move(root));
+  return finished(std::move(project));
+}
+
+template <class Visit>
+void visit_nodes(Node& node, Visit visit) {
+  visit(node);
+  for (NodePtr& input : node.inputs) visit_nodes(*input, visit);
+}
+
+// The time column of SESSION needs the sessions of a key, so an aggregate must have taken the window in.
+void refuse_loose_sessions(Node& root) {
+  visit_nodes(root, [](Node& node) {
+    if (node.kind == NodeKind::kWindowAssign &&
+        static_cast<plan::WindowAssignNode&>(node).window.kind == plan::WindowKind::kSession) {
+      throw BindFailure(ErrorCode::kNotIncremental,
+                        "SESSION needs a GROUP BY over window_start and window_end directly above it: a row does not know its "
+                        "session before the session ends",
+                        node.offset);
+    }
+  });
+}
+
+BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& text) {
+  auto statement = parse_query(text);
+  rewrite_windows(context, *statement->node, QueryUse::kView);
+  const QueryFacts facts = collect_facts(context, *statement->node);
+  BoundRelation relation;
+  relation.position = facts.first;
+  RewrittenQuery query = [&] {
+    try {
+      return rewrite_query(context, std::move(statement));
+    } catch (const BindFailure& failure) {
+      if (failure.error().offset >= 0) throw;
+      throw BindFailure(failure.error().code, failure.error().message, facts.first);
+    }
+  }();
+  Translator translator(context, facts);
+  NodePtr root = with_own_names(simplify(translator.translate(*query.plan)), query.names);
+  name_columns(*root, query.names);
+  refuse_loose_sessions(*root);
+  plan::derive_properties(*root);
+  relation.root = std::move(root);
+  relation.inputs = translator.inputs();
+  return relation;
+}
+
+// What EMIT and ALLOW LATENESS can refer to.
+struct WindowUse {
+  bool windowed = false;      // an aggregate or assignment by windows
+  bool time_bounded = false;  // or a grouping or ranking whose keys are event time
+};
+
+WindowUse window_use(Node& root) {
+  WindowUse use;
+  visit_nodes(root, [&](Node& node) {
+    if (node.kind == NodeKind::kWindowAssign) use.windowed = true;
+    if (node.kind == NodeKind::kAggregate) {
+      const auto& aggregate = static_cast<const plan::AggregateNode&>(node);
+      use.windowed |= aggregate.window.has_value();
+      use.time_bounded |= aggregate.time_group.has_value();
+    }
+    if (node.kind == NodeKind::kTopN) use.time_bounded |= static_cast<const plan::TopNNode&>(node).time_partition.has_value();
+  });
+  use.time_bounded |= use.windowed;
+  return use;
+}
+
+void set_policies(Node& root, EmitPolicy emit, int64_t lateness_us) {
+  visit_nodes(root, [&](Node& node) {
+    if (node.kind == NodeKind::kAggregate) {
+      auto& aggregate = static_cast<plan::AggregateNode&>(node);
+      if (aggregate.window) aggregate.lateness_us = lateness_us;
+      if (aggregate.window || (aggregate.time_group && emit == EmitPolicy::kOnWindowClose)) aggregate.emit = emit;
+    } else if (node.kind == NodeKind::kTopN) {
+      auto& top_n = static_cast<plan::TopNNode&>(node);
+      if (top_n.time_partition && emit == EmitPolicy::kOnWindowClose) top_n.emit = emit;
+    } else if (node.kind == NodeKind::kWindowAssign) {
+      static_cast<plan::WindowAssignNode&>(node).lateness_us = lateness_us;
+    }
+  });
+  plan::derive_properties(root);
+}
+
+// The innermost node that makes the root retract, for the message.
+const Node* first_changelog(const Node& node) {
+  for (const NodePtr& input : node.inputs) {
+    if (const Node* below = first_changelog(*input)) return below;
+  }
+  return node.append_only ? nullptr : &node;
+}
+
+const char* what_retracts(const Node& node) {
+  switch (node.kind) {
+    case NodeKind::kScan: return "its input retracts rows";
+    case NodeKind::kAggregate: return "it groups by keys without time";
+    case NodeKind::kTopN: return "it ranks rows without time";
+    default: return "part of it retracts rows";
+  }
+}
+
+plan::EmitMode emit_mode(EmitMode mode) {
+  switch (mode) {
+    case EmitMode::kOnUpdate: return plan::EmitMode::kOnUpdate;
+    case EmitMode::kOnWindowClose: return plan::EmitMode::kOnWindowClose;
+    case EmitMode::kAfterWatermark: return plan::EmitMode::kAfterWatermark;
+    case EmitMode::kEvery: return plan::EmitMode::kEvery;
+    case EmitMode::kChanges: return plan::EmitMode::kChanges;
+    case EmitMode::kFinal: return plan::EmitMode::kFinal;
+  }
+  CHECK(false);
+}
+
+const char* clause_text(EmitMode mode) {
+  switch (mode) {
+    case EmitMode::kOnUpdate: return "EMIT ON UPDATE";
+    case EmitMode::kOnWindowClose: return "EMIT ON WINDOW CLOSE";
+    case EmitMode::kAfterWatermark: return "EMIT AFTER WATERMARK";
+    case EmitMode::kEvery: return "EMIT EVERY";
+    case EmitMode::kChanges: return "EMIT CHANGES";
+    case EmitMode::kFinal: return "EMIT FINAL";
+  }
+  CHECK(false);
+}
+
+void apply_emit(plan::ViewPlan& plan, const CreateView& statement) {
+  const WindowUse use = window_use(*plan.root);
+  if (statement.lateness_us) {
+    if (!use.windowed) {
+      throw BindFailure(ErrorCode::kNeedsWatermark, "ALLOW LATENESS needs a window in the query: TUMBLE, HOP, SESSION or CUMULATE",
+                        statement.lateness_offset);
+    }
+    plan.lateness_us = *statement.lateness_us;
+  }
+  if (statement.late_data_to) {
+    if (!use.windowed) {
+      throw BindFailure(ErrorCode::kNeedsWatermark,
+                        "LATE DATA TO needs a window in the query: TUMBLE, HOP, SESSION or CUMULATE; nothing else can be late",
+                        statement.late_data_to->offset);
+    }
+    plan.late_data_to = statement.late_data_to->name;
+  }
+  EmitPolicy policy = EmitPolicy::kOnUpdate;
+  if (statement.emit) {
+    const EmitClause& emit = *statement.emit;
+    plan.emit = emit_mode(emit.mode);
+    plan.every_us = emit.every_us;
+    const bool closes = emit.mode == EmitMode::kOnWindowClose || emit.mode == EmitMode::kFinal;
+    if (closes || emit.mode == EmitMode::kAfterWatermark) {
+      if (closes ? !use.time_bounded : !use.windowed) {
+        throw BindFailure(ErrorCode::kNeedsWatermark,
+                          std::string(clause_text(emit.mode)) +
+                              " needs a window in the query: TUMBLE, HOP, SESSION or CUMULATE over a column with a watermark",
+                          emit.offset);
+      }
+      policy = closes ? EmitPolicy::kOnWindowClose : EmitPolicy::kAfterWatermark;
+    }
+    if (emit.mode == EmitMode::kEvery && emit.every_us <= 0) {
+      throw BindFailure(ErrorCode::kInvalidInterval, "the interval of EMIT EVERY must be positive", emit.offset);
+    }
+  }
+  set_policies(*plan.root, policy, plan.lateness_us);
+  if (policy == EmitPolicy::kOnWindowClose && !plan.root->append_only) {
+    const Node* reason = first_changelog(*plan.root);
+    throw BindFailure(ErrorCode::kNotIncremental,
+                      std::string(clause_text(statement.emit->mode)) + " gives each row once, but this query retracts rows: " +
+                          what_retracts(*reason),
+                      statement.emit->offset);
+  }
+}
+
+// State of a stream is nobody's content: it must be bounded by event time.
+void refuse_unbounded(Node& root, int64_t position) {
+  visit_nodes(root, [&](Node& node) {
+    const auto refuse = [&](const char* what) {
+      throw BindFailure(ErrorCode::kUnboundedState,
+                        std::string(what) + " of a stream must be bounded by event time: group by a window, or create a "
+                                            "materialized view, whose content this state is",
+                        node.offset >= 0 ? node.offset : position);
+    };
+    if (node.kind == NodeKind::kAggregate) {
+      const auto& aggregate = static_cast<const plan::AggregateNode&>(node);
+      if (!aggregate.window && !aggregate.time_group && !aggregate.groups.empty()) refuse("the groups");
+    } else if (node.kind == NodeKind::kTopN) {
+      const auto& top_n = static_cast<const plan::TopNNode&>(node);
+      if (!top_n.time_partition && !top_n.partition.empty()) refuse("the rankings");
+    }
+  });
+}
+
+constexpr OptionSpec kViewOptions[] = {
+    {"retain_history", OptionKind::kBytes, false, {}, {}, 1, std::numeric_limits<int64_t>::max(),
+     "bytes of past ticks kept for AS OF TICK and AT (VERSION => ...)"},
+};
+
+void apply_options(plan::ViewPlan& plan, const CreateView& statement) {
+  std::vector<OptionInput> inputs;
+  for (const OptionText& option : statement.options) {
+    if (option.key == "retention") {
+      throw BindFailure(ErrorCode::kNotImplemented, "retention is not implemented yet: bound the state by a window instead",
+                        option.key_offset);
+    }
+    inputs.push_back({option.key, option.value, option.key_offset, option.value_offset});
+  }
+  const std::string object = (statement.is_stream ? "stream " : "view ") + statement.name.name;
+  auto values = OptionValues::check(kViewOptions, inputs, object, statement.name.offset);
+  if (!values.ok()) throw BindFailure(values.error());
+  if (values->has("retain_history")) {
+    if (statement.is_stream) {
+      throw BindFailure(ErrorCode::kInvalidOption, "a stream keeps no content, so it has no history to retain",
+                        inputs[0].key_offset);
+    }
+    plan.retain_history_bytes = static_cast<uint64_t>(values->integer("retain_history"));
+  }
+}
+
+template <class Function>
+auto guarded(const std::string& text, Function function) -> decltype(function()) {
+  try {
+    return function();
+  } catch (const std::exception& exception) {
+    return to_error(exception, text);
+  }
+}
+
+}  // namespace
+
+Result<plan::ViewPlan> bind_view(duckdb::ClientContext& context, Backend&, const CreateView& statement) {
+  return guarded(statement.query_text, [&]() -> Result<plan::ViewPlan> {
+    plan::ViewPlan plan;
+    plan.name = statement.name.name;
+    plan.is_stream = statement.is_stream;
+    apply_options(plan, statement);
+    BoundRelation relation = bind_relation(context, statement.query_text);
+    plan.root = std::move(relation.root);
+    plan.inputs = std::move(relation.inputs);
+    apply_emit(plan, statement);
+    if (plan.is_stream) refuse_unbounded(*plan.root, relation.position);
+    return plan;
+  });
+}
+
+Result<plan::ViewPlan> bind_query(duckdb::ClientContext& context, Backend&, const std::string& name,
+                                  const std::string& query_text) {
+  return guarded(query_text, [&]() -> Result<plan::ViewPlan> {
+    BoundRelation relation = bind_relation(context, query_text);
+    plan::ViewPlan plan;
+    plan.name = name;
+    plan.is_stream = true;
+    plan.root = std::move(relation.root);
+    plan.inputs = std::move(relation.inputs);
+    return plan;
+  });
+}
+
+Result<expr::ExprPtr> bind_predicate(duckdb::ClientContext& context, Backend&, const Object& object,
+                                     const std::string& predicate_text) {
+  return guarded(predicate_text, [&]() -> Result<expr::ExprPtr> {
+    duckdb::ParserOptions options;
+    options.extensions = nullptr;
+    // DuckDB puts its own SELECT before the list: the blanks that stand there make room, so positions stay.
+    constexpr size_t kPrefix = std::string_view("SELECT ").size();
+    const bool room = predicate_text.find_first_not_of(' ') >= kPrefix;
+    auto predicates = duckdb::Parser::ParseExpressionList(predicate_text.substr(room ? kPrefix : 0), options);
+    if (predicates.size() != 1) throw BindFailure(ErrorCode::kSyntaxError, "one condition is expected", -1);
+    auto statement = duckdb::make_uniq<duckdb::SelectStatement>();
+    auto select = duckdb::make_uniq<duckdb::SelectNode>();
+    select->select_list.push_back(duckdb::make_uniq<duckdb::StarExpression>());
+    auto table = duckdb::make_uniq<duckdb::BaseTableRef>();
+    table->table_name = object.name;
+    select->from_table = std::move(table);
+    select->where_clause = std::move(predicates[0]);
+    statement->node = std::move(select);
+    rewrite_windows(context, *statement->node, QueryUse::kView);
+    const QueryFacts facts = collect_facts(context, *statement->node);
+    RewrittenQuery query = rewrite_query(context, std::move(statement));
+    Translator translator(context, facts);
+    NodePtr root = simplify(translator.translate(*query.plan));
+    // Filters on the scan with all columns in order; the optimizer may have dropped them or the whole relation.
+    std::vector<expr::ExprPtr> terms;
+    Node* node = root.get();
+    while (node->kind == NodeKind::kFilter) {
+      terms.push_back(static_cast<plan::FilterNode*>(node)->predicate);
+      node = node->inputs[0].get();
+    }
+    const data::Type boolean = data::Type::of(data::TypeKind::kBoolean);
+    if (node->kind == NodeKind::kValues) return expr::constant(data::Value::of(boolean, false));
+    if (node->kind != NodeKind::kScan || node->columns.size() != object.columns.size()) {
+      throw BindFailure(ErrorCode::kNotIncremental, "this condition cannot be checked row by row", facts.first);
+    }
+    if (terms.empty()) return expr::constant(data::Value::of(boolean, true));
+    return terms.size() == 1 ? terms[0] : expr::call(expr::Op::kAnd, boolean, std::move(terms));
+  });
+}
+
+}  // namespace laminar::sql

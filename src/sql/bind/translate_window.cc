@@ -1,0 +1,90 @@
+#include <duckdb/planner/expression/list.hpp>
+#include <duckdb/planner/operator/list.hpp>
+
+#include "sql/bind/bind_failure.h"
+#include "sql/bind/passes.h"
+#include "sql/bind/translator.h"
+#include "sql/functions/window_functions.h"
+
+namespace laminar::sql {
+
+using plan::NodePtr;
+
+namespace {
+
+const duckdb::BoundFunctionExpression* window_list(const duckdb::Expression& expression) {
+  if (expression.GetExpressionClass() != duckdb::ExpressionClass::BOUND_UNNEST) return nullptr;
+  const auto& child = *expression.Cast<duckdb::BoundUnnestExpression>().child;
+  if (child.GetExpressionClass() != duckdb::ExpressionClass::BOUND_FUNCTION) return nullptr;
+  const auto& call = child.Cast<duckdb::BoundFunctionExpression>();
+  return call.function.name == kWindowStarts || call.function.name == kWindowEnds ? &call : nullptr;
+}
+
+int64_t integer_argument(const duckdb::BoundFunctionExpression& call, size_t i) {
+  return call.children[i]->Cast<duckdb::BoundConstantExpression>().value.GetValue<int64_t>();
+}
+
+}  // namespace
+
+// UNNEST of our window lists, as window_ast.h writes them. Output: the input's columns, then what is unnested.
+NodePtr Translator::unnest(duckdb::LogicalUnnest& unnest) {
+  const duckdb::BoundFunctionExpression* first = nullptr;
+  for (const auto& bound : unnest.expressions) {
+    const auto* call = window_list(*bound);
+    if (!call) {
+      throw BindFailure(ErrorCode::kNotIncremental, "UNNEST cannot run incrementally yet",
+                        location_of(*bound) >= 0 ? location_of(*bound) : facts_.first);
+    }
+    if (first && !call->children[1]->Equals(*first->children[1])) {
+      throw BindFailure(ErrorCode::kNotIncremental, "a query can have one window over each of its tables", location_of(*call));
+    }
+    first = call;
+  }
+  NodePtr input = translate(*unnest.children[0]);
+  const uint32_t width = static_cast<uint32_t>(input->columns.size());
+
+  ColumnSet columns(*this, *input);
+  columns.add_all();
+  const uint32_t time = columns.add(*first->children[1]);
+  input = columns.apply(std::move(input));
+  const std::string name = find_window_function(first->children[0]->Cast<duckdb::BoundConstantExpression>().value.ToString())
+                               .has_value()
+                               ? first->children[0]->Cast<duckdb::BoundConstantExpression>().value.ToString()
+                               : std::string();
+  const auto function = find_window_function(name);
+  if (!function) throw BindFailure(ErrorCode::kInternal, "a window of no known kind", location_of(*first));
+  if (!input->columns[time].time_offset_us) {
+    throw BindFailure(ErrorCode::kNeedsWatermark,
+                      duckdb::StringUtil::Upper(name) + " needs event time: " + first->children[1]->ToString() +
+                          " has no watermark; declare WATERMARK FOR it on the source, as a TIMESTAMP column, and use it as it is",
+                      location_of(*first));
+  }
+
+  auto node = std::make_unique<plan::WindowAssignNode>();
+  node->offset = location_of(*first);
+  node->window.kind = function->kind;
+  node->window.time_column = time;
+  node->window.offset_us = integer_argument(*first, 4);
+  if (function->kind == plan::WindowKind::kSession) {
+    node->window.gap_us = integer_argument(*first, 2);
+  } else {
+    node->window.size_us = integer_argument(*first, 2);
+    node->window.slide_us = integer_argument(*first, 3);
+  }
+  for (const auto& column : input->columns) node->columns.push_back({column.name, column.type, std::nullopt});
+  const data::Type timestamp = data::Type::of(data::TypeKind::kTimestamp);
+  const uint32_t start = static_cast<uint32_t>(node->columns.size());
+  node->columns.push_back({kWindowStart, timestamp, std::nullopt});
+  node->columns.push_back({kWindowEnd, timestamp, std::nullopt});
+  node->inputs.push_back(std::move(input));
+  NodePtr result = finished(std::move(node));
+
+  std::vector<uint32_t> output;
+  for (uint32_t i = 0; i < width; i++) output.push_back(i);
+  for (const auto& bound : unnest.expressions) {
+    output.push_back(start + (window_list(*bound)->function.name == kWindowEnds ? 1 : 0));
+  }
+  return project_columns(std::move(result), output);
+}
+
+}  // namespace laminar::sql

@@ -1,0 +1,216 @@
+#include "sql/functions/window_functions.h"
+
+#include <duckdb.hpp>
+#include <duckdb/execution/expression_executor.hpp>
+#include <duckdb/main/extension/extension_loader.hpp>
+#include <duckdb/planner/expression/bound_cast_expression.hpp>
+#include <duckdb/planner/expression/bound_function_expression.hpp>
+
+namespace laminar::sql {
+
+using duckdb::LogicalType;
+using duckdb::LogicalTypeId;
+
+std::optional<WindowFunctionName> find_window_function(std::string_view name) {
+  WindowFunctionName found;
+  if (name.ends_with("_start")) {
+    name.remove_suffix(6);
+  } else if (name.ends_with("_end")) {
+    name.remove_suffix(4);
+    found.end = true;
+  }
+  if (name == "tumble") {
+    found.kind = plan::WindowKind::kTumble;
+  } else if (name == "hop") {
+    found.kind = plan::WindowKind::kHop;
+  } else if (name == "session") {
+    found.kind = plan::WindowKind::kSession;
+  } else if (name == "cumulate") {
+    found.kind = plan::WindowKind::kCumulate;
+  } else {
+    return std::nullopt;
+  }
+  return found;
+}
+
+std::string_view window_name(plan::WindowKind kind) {
+  switch (kind) {
+    case plan::WindowKind::kTumble: return "tumble";
+    case plan::WindowKind::kHop: return "hop";
+    case plan::WindowKind::kSession: return "session";
+    case plan::WindowKind::kCumulate: return "cumulate";
+  }
+  return "";
+}
+
+std::string_view window_signature(plan::WindowKind kind) {
+  switch (kind) {
+    case plan::WindowKind::kTumble: return "TUMBLE(time, size [, offset])";
+    case plan::WindowKind::kHop: return "HOP(time, slide, size [, offset])";
+    case plan::WindowKind::kSession: return "SESSION(time, gap)";
+    case plan::WindowKind::kCumulate: return "CUMULATE(time, step, size [, offset])";
+  }
+  return "";
+}
+
+namespace {
+
+// A time argument may be of any type that is a point in time; it is cast to TIMESTAMP.
+void check_time_argument(duckdb::ScalarFunction& function, const duckdb::Expression& argument, idx_t position) {
+  switch (argument.return_type.id()) {
+    case LogicalTypeId::TIMESTAMP:
+    case LogicalTypeId::TIMESTAMP_SEC:
+    case LogicalTypeId::TIMESTAMP_MS:
+    case LogicalTypeId::TIMESTAMP_NS:
+    case LogicalTypeId::TIMESTAMP_TZ:
+    case LogicalTypeId::DATE:
+    case LogicalTypeId::SQLNULL:
+      function.arguments[position] = LogicalType::TIMESTAMP;
+      return;
+    default:
+      throw duckdb::BinderException(argument, "the time of a window must be a TIMESTAMP, but %s is %s",
+                                    argument.ToString(), argument.return_type.ToString());
+  }
+}
+
+duckdb::unique_ptr<duckdb::FunctionData> bind_window_list(duckdb::ClientContext&, duckdb::ScalarFunction& function,
+                                                          duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
+  check_time_argument(function, *arguments[1], 1);
+  return nullptr;
+}
+
+// Calls `visit(start, end)` for each window that holds `time`, earliest start first.
+template <class Visit>
+void for_each_window(std::string_view kind, int64_t time, int64_t size, int64_t slide, int64_t offset, Visit visit) {
+  if (kind == "tumble") {
+    const int64_t start = floor_to_window(time, size, offset);
+    visit(start, start + size);
+  } else if (kind == "hop") {
+    const int64_t last = floor_to_window(time, slide, offset);
+    int64_t first = last;
+    while (first - slide + size > time) first -= slide;
+    for (int64_t start = first; start <= last; start += slide) {
+      if (start + size > time) visit(start, start + size);
+    }
+  } else if (kind == "cumulate") {
+    const int64_t start = floor_to_window(time, size, offset);
+    for (int64_t end = start + ((time - start) / slide + 1) * slide; end <= start + size; end += slide) visit(start, end);
+  } else {
+    throw duckdb::NotImplementedException("SESSION windows depend on other rows: use them in a view");
+  }
+}
+
+template <bool kEnds>
+void window_list(duckdb::DataChunk& args, duckdb::ExpressionState&, duckdb::Vector& result) {
+  const idx_t rows = args.size();
+  duckdb::UnifiedVectorFormat kinds, times, sizes, slides, offsets;
+  args.data[0].ToUnifiedFormat(rows, kinds);
+  args.data[1].ToUnifiedFormat(rows, times);
+  args.data[2].ToUnifiedFormat(rows, sizes);
+  args.data[3].ToUnifiedFormat(rows, slides);
+  args.data[4].ToUnifiedFormat(rows, offsets);
+  auto entries = duckdb::FlatVector::GetData<duckdb::list_entry_t>(result);
+  idx_t total = 0;
+  for (idx_t row = 0; row < rows; row++) {
+    entries[row] = {total, 0};
+    const idx_t time_index = times.sel->get_index(row);
+    const auto time = duckdb::UnifiedVectorFormat::GetData<duckdb::timestamp_t>(times)[time_index];
+    if (!times.validity.RowIsValid(time_index) || !duckdb::Timestamp::IsFinite(time)) {
+      duckdb::FlatVector::SetNull(result, row, true);
+      continue;
+    }
+    const auto kind = duckdb::UnifiedVectorFormat::GetData<duckdb::string_t>(kinds)[kinds.sel->get_index(row)];
+    const auto integer = [row](const duckdb::UnifiedVectorFormat& format) {
+      return duckdb::UnifiedVectorFormat::GetData<int64_t>(format)[format.sel->get_index(row)];
+    };
+    for_each_window(std::string_view(kind.GetData(), kind.GetSize()), time.value, integer(sizes), integer(slides),
+                    integer(offsets), [&](int64_t start, int64_t end) {
+                      duckdb::ListVector::PushBack(result,
+                                                   duckdb::Value::TIMESTAMP(duckdb::timestamp_t(kEnds ? end : start)));
+                      total++;
+                    });
+    entries[row].length = total - entries[row].offset;
+  }
+  if (args.AllConstant()) result.SetVectorType(duckdb::VectorType::CONSTANT_VECTOR);
+}
+
+// The constants of tumble(ts, size, offset).
+struct TumbleData : duckdb::FunctionData {
+  int64_t size_us = 0, offset_us = 0;
+  duckdb::unique_ptr<duckdb::FunctionData> Copy() const override {
+    auto copy = duckdb::make_uniq<TumbleData>();
+    copy->size_us = size_us;
+    copy->offset_us = offset_us;
+    return copy;
+  }
+  bool Equals(const duckdb::FunctionData& other) const override {
+    const auto& that = other.Cast<TumbleData>();
+    return size_us == that.size_us && offset_us == that.offset_us;
+  }
+};
+
+int64_t constant_microseconds(duckdb::ClientContext& context, const duckdb::Expression& argument, const char* what) {
+  if (!argument.IsFoldable()) throw duckdb::BinderException(argument, "the %s of TUMBLE must be a constant", what);
+  const duckdb::Value value =
+      duckdb::ExpressionExecutor::EvaluateScalar(context, argument).DefaultCastAs(LogicalType::INTERVAL);
+  if (value.IsNull()) throw duckdb::BinderException(argument, "the %s of TUMBLE is NULL", what);
+  const auto interval = value.GetValue<duckdb::interval_t>();
+  if (interval.months != 0) {
+    throw duckdb::BinderException(argument, "the %s of TUMBLE has months or years, which have no fixed length", what);
+  }
+  return duckdb::Interval::GetMicro(interval);
+}
+
+duckdb::unique_ptr<duckdb::FunctionData> bind_tumble(duckdb::ClientContext& context, duckdb::ScalarFunction& function,
+                                                     duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
+  check_time_argument(function, *arguments[0], 0);
+  auto data = duckdb::make_uniq<TumbleData>();
+  data->size_us = constant_microseconds(context, *arguments[1], "size");
+  if (data->size_us <= 0) throw duckdb::BinderException(*arguments[1], "the size of TUMBLE must be positive");
+  if (arguments.size() > 2) data->offset_us = constant_microseconds(context, *arguments[2], "offset");
+  return data;
+}
+
+template <bool kEnd>
+void tumble(duckdb::DataChunk& args, duckdb::ExpressionState& state, duckdb::Vector& result) {
+  const auto& data = state.expr.Cast<duckdb::BoundFunctionExpression>().bind_info->Cast<TumbleData>();
+  duckdb::UnaryExecutor::Execute<duckdb::timestamp_t, duckdb::timestamp_t>(
+      args.data[0], result, args.size(), [&](duckdb::timestamp_t time) {
+        if (!duckdb::Timestamp::IsFinite(time)) return time;
+        return duckdb::timestamp_t(floor_to_window(time.value, data.size_us, data.offset_us) + (kEnd ? data.size_us : 0));
+      });
+}
+
+void add_tumble(duckdb::ExtensionLoader& loader, const char* name, duckdb::scalar_function_t function) {
+  duckdb::ScalarFunctionSet set(name);
+  for (const bool with_offset : {false, true}) {
+    duckdb::vector<LogicalType> arguments = {LogicalType::ANY, LogicalType::INTERVAL};
+    if (with_offset) arguments.push_back(LogicalType::INTERVAL);
+    set.AddFunction(duckdb::ScalarFunction(name, std::move(arguments), LogicalType::TIMESTAMP, function, bind_tumble));
+  }
+  loader.RegisterFunction(std::move(set));
+}
+
+}  // namespace
+
+std::optional<TumbleConstants> tumble_constants(const duckdb::BoundFunctionExpression& call) {
+  const auto* data = dynamic_cast<const TumbleData*>(call.bind_info.get());
+  if (!data) return std::nullopt;
+  return TumbleConstants{data->size_us, data->offset_us, call.function.name == "tumble_end"};
+}
+
+void register_functions(duckdb::DatabaseInstance& database) {
+  duckdb::ExtensionLoader loader(database, "laminar");
+  const auto list_function = [&](const char* name, duckdb::scalar_function_t function) {
+    loader.RegisterFunction(duckdb::ScalarFunction(
+        name, {LogicalType::VARCHAR, LogicalType::ANY, LogicalType::BIGINT, LogicalType::BIGINT, LogicalType::BIGINT},
+        LogicalType::LIST(LogicalType::TIMESTAMP), function, bind_window_list));
+  };
+  list_function(kWindowStarts, window_list<false>);
+  list_function(kWindowEnds, window_list<true>);
+  add_tumble(loader, "tumble", tumble<false>);
+  add_tumble(loader, "tumble_start", tumble<false>);
+  add_tumble(loader, "tumble_end", tumble<true>);
+}
+
+}  // namespace laminar::sql
