@@ -5,6 +5,7 @@
 // Repeat one history: LAMINAR_SEED=<seed> stream_test --gtest_filter='AggregateModel.*'
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <optional>
 #include <random>
@@ -92,8 +93,6 @@ std::vector<Event> make_history(uint64_t seed, bool retracts, size_t rows) {
 
 // One group's answer from its rows, recomputed.
 std::string answer(const std::vector<const Event*>& rows) {
-  // Rows that were taken back leave pairs behind: only the net multiset counts.
-  std::map<std::pair<std::string, std::string>, int64_t> net;
   int64_t count = 0, values = 0, sum = 0;
   std::map<int64_t, int64_t> value_counts;
   std::map<std::string, int64_t> texts;
@@ -114,6 +113,25 @@ std::string answer(const std::vector<const Event*>& rows) {
                          std::to_string(static_cast<double>(sum) / static_cast<double>(values))
                    : "NULL,NULL,NULL,NULL";
   result += "," + (texts.empty() ? "NULL" : texts.begin()->first) + "," + (texts.empty() ? "NULL" : texts.rbegin()->first);
+  // Median of the values by interpolation, and the texts in order.
+  std::vector<int64_t> sorted;
+  for (const auto& [v, n] : value_counts)
+    for (int64_t i = 0; i < n; ++i) sorted.push_back(v);
+  if (sorted.empty()) {
+    result += ",NULL,NULL";
+  } else {
+    const size_t n = sorted.size();
+    result += "," + std::to_string((static_cast<double>(sorted[(n - 1) / 2]) + static_cast<double>(sorted[n / 2])) / 2);
+    // 30 %, discrete: the least value with at least that part of the rows at or below it.
+    result += "," + std::to_string(sorted[static_cast<size_t>(std::max(1.0, std::ceil(static_cast<double>(n) * 0.3 - 1e-9))) - 1]);
+  }
+  std::string joined;
+  for (const auto& [t, n] : texts)
+    for (int64_t i = 0; i < n; ++i) joined += (joined.empty() ? "" : "|") + t;
+  result += "," + (joined.empty() ? "NULL" : joined);
+  double variance = 0;
+  for (int64_t v : sorted) variance += std::pow(static_cast<double>(v) - static_cast<double>(sum) / static_cast<double>(values), 2);
+  result += "," + (sorted.size() < 2 ? std::string("NULL") : std::to_string(std::sqrt(variance / static_cast<double>(sorted.size() - 1))));
   result += "," + std::to_string(texts.size()) + "," + (values ? std::to_string(distinct_sum) : "NULL");
   return result;
 }
@@ -136,7 +154,25 @@ std::unique_ptr<plan::AggregateNode> make_node(const Shape& shape) {
   builder.call(AggregateKind::kCountStar, {}, kInt).call(AggregateKind::kCount, {2}, kInt).call(AggregateKind::kSum, {2}, kHuge)
       .call(AggregateKind::kMin, {2}, kInt).call(AggregateKind::kMax, {2}, kInt).call(AggregateKind::kAvg, {2}, kDouble)
       .call(AggregateKind::kMin, {3}, kText).call(AggregateKind::kMax, {3}, kText);
+  builder.call(AggregateKind::kMedian, {2}, kDouble);
   plan::AggregateCall call;
+  call.text = "f()";
+  call.kind = AggregateKind::kQuantileDisc;
+  call.args = {2};
+  call.type = kInt;
+  call.params = {data::Value::of<double>(kDouble, 0.3)};
+  builder.call_with(call);
+  call.kind = AggregateKind::kStringAgg;
+  call.args = {3};
+  call.type = kText;
+  call.params = {data::Value::string("|")};
+  call.order_by = {{3, false, false}};
+  builder.call_with(call);
+  call = {};
+  call.kind = AggregateKind::kStddevSamp;
+  call.args = {2};
+  call.type = kDouble;
+  builder.call_with(call);
   call.kind = AggregateKind::kCount;
   call.args = {3};
   call.distinct = true;
@@ -364,6 +400,9 @@ std::vector<Shape> shapes_of(WindowKind kind, std::vector<std::vector<int64_t>> 
 }
 
 TEST(AggregateModel, Plain) { run_all({{std::nullopt, EmitPolicy::kOnUpdate, 0, false}}, 20, 100); }
+TEST(AggregateModel, PlainRetracts) { run_all({{std::nullopt, EmitPolicy::kOnUpdate, 0, true}}, 20, 150); }
+TEST(AggregateModel, TumbleRetracts) { run_all(shapes_of(WindowKind::kTumble, {{10, 10, 0}, {37, 37, 5}}, true), 3, 250); }
+TEST(AggregateModel, HopRetracts) { run_all(shapes_of(WindowKind::kHop, {{14, 4, 3}}, true), 3, 350); }
 TEST(AggregateModel, Tumble) { run_all(shapes_of(WindowKind::kTumble, {{10, 10, 0}, {37, 37, 5}}, false), 5, 200); }
 TEST(AggregateModel, Hop) {
   run_all(shapes_of(WindowKind::kHop, {{10, 5, 0}, {14, 4, 3}, {10, 10, 0}, {7, 10, 2}, {40, 2, 0}}, false), 3, 300);

@@ -262,7 +262,7 @@ class WindowAggregate final : public AggregateOperator {
       Window& window = find_window(w);
       char** groups = layout_->find(*window.table, rows, count);
       if (policy_ == EmitPolicy::kOnUpdate) {
-        if (tracking_) changes_.touch(groups, count, &window, true);
+        if (tracking_ || layout_->retracts()) changes_.touch(groups, count, &window, tracking_);
       } else if (window.fired) {
         changes_.touch(groups, count, &window, tracking_);
       }
