@@ -3,6 +3,8 @@
 #include <string>
 
 #include "base/options.h"
+#include "connectors/console/console_connector.h"
+#include "connectors/files/files_connector.h"
 #include "connectors/memory/memory_connector.h"
 #include "connectors/nexmark/nexmark_connector.h"
 

@@ -40,7 +40,9 @@ TEST(Registry, EveryConnectorIsComplete) {
       }
       // Defaults pass their own rows; missing required ones are the only refusal of an empty list.
       const auto values = OptionValues::check(options, {}, "source s", 0);
-      if (!values.ok()) EXPECT_EQ(values.error().code, ErrorCode::kMissingOption) << values.error().message;
+      if (!values.ok()) {
+        EXPECT_EQ(values.error().code, ErrorCode::kMissingOption) << values.error().message;
+      }
     }
   }
 }
