@@ -76,6 +76,7 @@ void TopNOperator::push(uint32_t, const data::Batch& batch) {
   for (size_t i = 0; i < partition_.size(); ++i) partition_columns_[i] = batch.columns[partition_[i]];
   hash_rows(partition_columns_, batch.rows, hashes_.data());
   for (uint32_t row = 0; row < batch.rows; ++row) {
+    if (row + 8 < batch.rows) state_.prefetch(hashes_[row + 8]);
     if (time_partition_ && refuse(batch, row)) continue;
     ++counters.rows_out;
     const uint32_t known = state_.partition(partition_columns_, row, hashes_[row], false);

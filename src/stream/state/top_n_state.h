@@ -35,6 +35,7 @@ class TopNState {
 
   // The partition of a row, kNone when it is new and `create` is off. `columns`: the partition columns alone.
   uint32_t partition(std::span<const data::Column> columns, uint32_t row, uint64_t hash, bool create);
+  void prefetch(uint64_t hash) const { partition_index_.prefetch(hash); }
   // Whether the row changed anything that may show.
   bool apply(uint32_t partition, const RowRef& row, uint64_t sequence, int64_t weight);
   // The partition's part of the result in order of rank. Counts nodes of negative weight as faults.
