@@ -317,9 +317,10 @@ Status Appender::flush() {
 
 Status Appender::append_columns(std::span<const ColumnView> columns, size_t rows) {
   Impl& impl = *impl_;
-  if (columns.size() != impl.columns.size() || !impl.processing_time.empty()) {
-    return Status(ErrorCode::kTypeMismatch, "append_columns takes the " + std::to_string(impl.columns.size()) + " columns of " + impl.source->name +
-                                                (impl.processing_time.empty() ? "" : ", and none may be PROCTIME()"));
+  const size_t expected = impl.columns.size() - impl.processing_time.size();
+  if (columns.size() != expected) {
+    return Status(ErrorCode::kTypeMismatch, "append_columns takes the " + std::to_string(expected) + " columns of " + impl.source->name +
+                                                (impl.processing_time.empty() ? "" : " that are not PROCTIME()"));
   }
   impl.view_columns.resize(columns.size());
   for (size_t c = 0; c < columns.size(); ++c) {

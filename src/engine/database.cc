@@ -358,7 +358,7 @@ Status Database::append(const std::shared_ptr<const sql::Object>& source, const 
     batches_.clear();
     batches_.reserve(kTickRowsMax / data::kBatchRowsMax);
     std::vector<std::vector<data::Column>> cuts;
-    if (batch.rows > data::kBatchRowsMax) cuts.reserve(kTickRowsMax / data::kBatchRowsMax);
+    if (batch.rows > data::kBatchRowsMax || !stage.processing_time_columns.empty()) cuts.reserve(2 * kTickRowsMax / data::kBatchRowsMax);
     for (uint32_t in_tick = 0; in_tick < kTickRowsMax && done < batch.rows;) {
       const uint32_t rows = std::min(data::kBatchRowsMax, batch.rows - done);
       Batch cut;
@@ -373,6 +373,7 @@ Status Database::append(const std::shared_ptr<const sql::Object>& source, const 
         }
         cut.columns = cuts.back();
       }
+      if (!stage.processing_time_columns.empty()) cut.columns = stage.with_processing_time(cut.columns, rows, now_us, cuts);
       batches_.push_back(cut);
       inputs_.push_back({&stage, &stage.op, 0, nullptr});
       done += rows;

@@ -107,7 +107,6 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
       if (columns[c].type.kind != data::TypeKind::kTimestamp) {
         return Status(ErrorCode::kTypeMismatch, "PROCTIME() column " + columns[c].name + " must be TIMESTAMP", statement.columns[c].type_offset);
       }
-      if (c + statement.columns.size() - columns.size() < c) return Status(ErrorCode::kInternal, "columns do not match the statement");
       processing_time.push_back(c);
     } else {
       if (!processing_time.empty()) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace laminar::engine {
 
 namespace {
@@ -53,6 +55,18 @@ void SourceStage::fill_processing_time(data::BatchBuffer& buffer, int64_t now_us
     std::fill_n(column.values<int64_t>(), buffer.rows, now_us);
     std::memset(column.validity, 0xff, data::validity_words(buffer.rows_max()) * 8);
   }
+}
+
+std::span<const data::Column> SourceStage::with_processing_time(std::span<const data::Column> columns, uint32_t rows, int64_t now_us,
+                                                                std::vector<std::vector<data::Column>>& keep) {
+  // One tick, one time: all its batches read the same array.
+  processing_times_.assign(data::kBatchRowsMax, now_us);
+  CHECK(rows <= data::kBatchRowsMax);
+  keep.emplace_back(columns.begin(), columns.end());
+  for (size_t i = 0; i < processing_time_columns.size(); ++i) {
+    keep.back().push_back({processing_times_.data(), nullptr, data::Physical::kI64});
+  }
+  return keep.back();
 }
 
 const char* to_text(SourceStage::State state) {

@@ -45,6 +45,10 @@ struct SourceStage final : stream::Stage {
   // Writes the clock into the PROCTIME() columns of a buffer.
   void fill_processing_time(data::BatchBuffer& buffer, int64_t now_us) const;
 
+  // The columns with those of PROCTIME() behind them; the result lives in `keep`, its times until the next call.
+  std::span<const data::Column> with_processing_time(std::span<const data::Column> columns, uint32_t rows, int64_t now_us,
+                                                     std::vector<std::vector<data::Column>>& keep);
+
   std::shared_ptr<const sql::Object> object;
   std::string connector;
   std::unique_ptr<stream::SourceDefinition> definition;
@@ -57,6 +61,9 @@ struct SourceStage final : stream::Stage {
   State state = State::kWaiting;
   uint64_t rows = 0;  // that entered ticks
   std::optional<Error> failure;
+
+ private:
+  std::vector<int64_t> processing_times_;
 };
 
 const char* to_text(SourceStage::State state);
