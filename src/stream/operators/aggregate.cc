@@ -24,6 +24,16 @@ int64_t shift_time(int64_t time, int64_t by) {
   return by < 0 ? data::kWatermarkNone + 1 : data::kWatermarkEnded - 1;
 }
 
+void least_and_greatest(const int64_t* values, uint32_t count, int64_t* least, int64_t* greatest) {
+  int64_t lo = values[0], hi = values[0];
+  for (uint32_t i = 1; i < count; ++i) {
+    lo = values[i] < lo ? values[i] : lo;
+    hi = values[i] > hi ? values[i] : hi;
+  }
+  *least = lo;
+  *greatest = hi;
+}
+
 AggregateOperator::AggregateOperator(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout)
     : Operator(node.types()), layout_(std::move(layout)), policy_(node.emit), lateness_us_(node.lateness_us),
       emit_([this](const Batch& batch) { emit(batch); }), out_(types()), living_(kBatchRowsMax), living_starts_(kBatchRowsMax),

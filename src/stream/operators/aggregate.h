@@ -49,5 +49,7 @@ class AggregateOperator : public Operator {
 
 // a + b without wrapping; the two watermark sentinels stay themselves.
 int64_t shift_time(int64_t time, int64_t by);
+// Of count >= 1 values. Out of line: inlined next to other loops it is not vectorized.
+void least_and_greatest(const int64_t* values, uint32_t count, int64_t* least, int64_t* greatest);
 
 }  // namespace laminar::stream

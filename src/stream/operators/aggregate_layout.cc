@@ -110,7 +110,7 @@ void AggregateLayout::merge_states(char* const* into, const char* const* from, u
 void AggregateLayout::merge(StateTable& into, const StateTable& from) {
   GroupTable::Cursor cursor;
   while (uint32_t n = from.groups.next(cursor, merged_from_.data(), data::kBatchRowsMax)) {
-    for (uint32_t i = 0; i < n; ++i) found_[i] = into.groups.find_or_create_like(merged_from_[i]);
+    into.groups.find_or_create_like(merged_from_.data(), n, found_.data());
     initialize_raw(found_.data(), n);
     merge_states(found_.data(), merged_from_.data(), n, into.pool);
   }

@@ -133,10 +133,20 @@ class SessionAggregate final : public AggregateOperator {
   int64_t effective(const Batch& batch, uint32_t row) const {
     return column_time(batch.row_watermark ? std::max(batch.row_watermark[row], last_watermark_) : last_watermark_);
   }
-  // Rows whose own window is open for them, into rows_.
+  // Rows whose own window is open for them, into rows_ unless all of them are.
   uint32_t pick_on_time(const Batch& batch) {
     const data::Column& column = batch.columns[time_column_];
     const int64_t* times = column.values<int64_t>();
+    int64_t least, greatest, unused;
+    least_and_greatest(times, batch.rows, &least, &greatest);
+    newest_ = last_watermark_;
+    if (batch.row_watermark) {
+      least_and_greatest(batch.row_watermark, batch.rows, &unused, &newest_);
+      newest_ = std::max(newest_, last_watermark_);
+    }
+    newest_ = column_time(newest_);
+    if (!column.validity && least > -WindowGrid::kTimeMax && greatest < WindowGrid::kTimeMax && newest_ < least + gap_ + lateness_us_)
+      return batch.rows;
     uint32_t n = 0;
     for (uint32_t i = 0; i < batch.rows; ++i) {
       const int64_t time = times[i];
@@ -161,10 +171,15 @@ class SessionAggregate final : public AggregateOperator {
       const uint32_t row = rows ? rows[i] : i;
       const int64_t time = times[row];
       char* group = head(key_rows_[i]);
+      if (i + kPrefetchAhead < count) {
+        const char* ahead = head(key_rows_[i + kPrefetchAhead]);
+        __builtin_prefetch(ahead);
+        __builtin_prefetch(ahead + session_offset_);
+      }
       // Nearly always the key has one session, and it is open and near.
       if (group && !session(group).next) {
         Session& s = session(group);
-        if (time >= s.start - gap_ && time <= s.last + gap_ && close_time(group) > effective(batch, row)) {
+        if (time >= s.start - gap_ && time <= s.last + gap_ && close_time(group) > newest_) {
           if (time < s.start || time > s.last || tracking_) extend(group, time);
           groups_[i] = group;
           continue;
@@ -266,7 +281,9 @@ class SessionAggregate final : public AggregateOperator {
   // Sessions whose timer went off: closed, or given a new timer where they have grown since.
   void close(int64_t watermark) {
     closing_.clear();
-    for (const TimerWheel::Timer& timer : due_) {
+    for (size_t i = 0; i < due_.size(); ++i) {
+      if (i + kPrefetchAhead < due_.size()) __builtin_prefetch(due_[i + kPrefetchAhead].owner + session_offset_);
+      const TimerWheel::Timer& timer = due_[i];
       if (!valid(timer)) continue;
       char* group = timer.owner;
       if (close_time(group) <= watermark) {
@@ -286,7 +303,9 @@ class SessionAggregate final : public AggregateOperator {
       if (policy_ == EmitPolicy::kOnWindowClose) visit_sessions(closing_.data() + begin, n, emit_);
       if (keep_content_) visit_sessions(closing_.data() + begin, n, store_);
     }
-    for (char* group : closing_) {
+    for (size_t i = 0; i < closing_.size(); ++i) {
+      if (i + kPrefetchAhead < closing_.size()) keys_.prefetch(session(closing_[i + kPrefetchAhead]).key);
+      char* group = closing_[i];
       unlink(group);
       --open_sessions_;
       release(group);
@@ -322,7 +341,10 @@ class SessionAggregate final : public AggregateOperator {
     dead_.clear();
   }
 
+  static constexpr uint32_t kPrefetchAhead = 8;
+
   int64_t gap_;
+  int64_t newest_ = data::kWatermarkNone;  // the greatest watermark of the batch's rows, column time
   uint32_t time_column_;
   uint32_t session_offset_;
   StatePool pool_, session_rows_;

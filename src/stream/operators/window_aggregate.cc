@@ -15,17 +15,6 @@ using plan::EmitPolicy;
 
 namespace {
 
-// Out of line: inlined next to other loops it is not vectorized.
-__attribute__((noinline)) void least_and_greatest(const int64_t* values, uint32_t count, int64_t* least, int64_t* greatest) {
-  int64_t lo = values[0], hi = values[0];
-  for (uint32_t i = 1; i < count; ++i) {
-    lo = values[i] < lo ? values[i] : lo;
-    hi = values[i] > hi ? values[i] : hi;
-  }
-  *least = lo;
-  *greatest = hi;
-}
-
 class WindowAggregate final : public AggregateOperator {
  public:
   WindowAggregate(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout)

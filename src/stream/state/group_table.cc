@@ -128,30 +128,43 @@ inline char* GroupTable::find(uint64_t hash, const Equal& equal, const Store& st
   char* row = take_row(hash);
   store(row);
   slots_[at] = make_slot(hash, row);
-  if (size_ * 2 > slots_.size()) grow();
+  if (size_ * (large() ? 2 : 4) > slots_.size()) grow();
   return row;
+}
+
+template <bool kPrefetch, class EqualAt, class StoreAt>
+inline void GroupTable::find_loop(const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups,
+                                  const EqualAt& equal, const StoreAt& store) {
+  // In registers: stores to `groups` could alias the members.
+  const uint64_t* slots = slots_.data();
+  uint64_t mask = mask_;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t row = rows ? rows[i] : i;
+    if constexpr (kPrefetch) {
+      // Slots first, rows half way behind them: a row's address is known only once its slot has come.
+      if (i + 2 * kPrefetchAhead < count) {
+        const uint32_t far = rows ? rows[i + 2 * kPrefetchAhead] : i + 2 * kPrefetchAhead;
+        __builtin_prefetch(&slots[hashes[far] & mask]);
+        const uint32_t near = rows ? rows[i + kPrefetchAhead] : i + kPrefetchAhead;
+        __builtin_prefetch(address_of(slots[hashes[near] & mask]));
+      }
+    }
+    const uint64_t hash = hashes[row], slot = slots[hash & mask];
+    if (salt_of(slot) == salt_of(hash) && slot && equal(address_of(slot), row)) [[likely]] {
+      groups[i] = address_of(slot);
+      continue;
+    }
+    groups[i] = find(
+        hash, [&](const char* group) { return equal(group, row); }, [&](char* group) { store(group, row); });
+    slots = slots_.data();
+    mask = mask_;
+  }
 }
 
 template <class EqualAt, class StoreAt>
 inline void GroupTable::find_each(const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups,
                                   const EqualAt& equal, const StoreAt& store) {
-  const bool prefetch = large();
-  for (uint32_t i = 0; i < count; ++i) {
-    const uint32_t row = rows ? rows[i] : i;
-    if (prefetch) {
-      // Slots first, rows half way behind them: a row's address is known only once its slot has come.
-      if (i + 2 * kPrefetchAhead < count) {
-        const uint32_t far = rows ? rows[i + 2 * kPrefetchAhead] : i + 2 * kPrefetchAhead;
-        __builtin_prefetch(&slots_[hashes[far] & mask_]);
-      }
-      if (i + kPrefetchAhead < count) {
-        const uint32_t near = rows ? rows[i + kPrefetchAhead] : i + kPrefetchAhead;
-        __builtin_prefetch(address_of(slots_[hashes[near] & mask_]));
-      }
-    }
-    groups[i] = find(
-        hashes[row], [&](const char* group) { return equal(group, row); }, [&](char* group) { store(group, row); });
-  }
+  large() ? find_loop<true>(hashes, rows, count, groups, equal, store) : find_loop<false>(hashes, rows, count, groups, equal, store);
 }
 
 template <bool kSelected>
@@ -242,33 +255,50 @@ void GroupTable::find_or_create(std::span<const Column> keys, const uint64_t* ha
       [&](char* group, uint32_t row) { store_keys(group, keys, row); });
 }
 
-char* GroupTable::find_or_create_like(const char* row) {
+bool GroupTable::same_keys(const char* a, const char* b) const {
+  const uint32_t nulls = group_header(a).nulls;
+  if (nulls != group_header(b).nulls) return false;
+  for (size_t k = 0; k < shape_->keys.size(); ++k) {
+    if (nulls >> k & 1) continue;
+    const uint32_t offset = shape_->keys[k].offset;
+    if (!with_physical(shape_->keys[k].physical,
+                       [&]<class T>() { return equal_values(load<T>(a + offset), load<T>(b + offset)); }))
+      return false;
+  }
+  return true;
+}
+
+void GroupTable::copy_keys(char* to, const char* from) {
+  group_header(to).nulls = group_header(from).nulls;
+  for (const GroupShape::Key& key : shape_->keys) {
+    if (key.physical == Physical::kString) {
+      const data::StringRef value = pool_->copy_string(load<data::StringRef>(from + key.offset));
+      std::memcpy(to + key.offset, &value, sizeof value);
+    } else {
+      std::memcpy(to + key.offset, from + key.offset, std::max(8u, data::physical_size(key.physical)));
+    }
+  }
+}
+
+void GroupTable::find_or_create_like(char* const* from, uint32_t count, char** groups) {
   if (slots_.empty()) grow();
-  const uint32_t nulls = group_header(row).nulls;
-  return find(
-      group_header(row).hash,
-      [&](const char* group) {
-        if (group_header(group).nulls != nulls) return false;
-        for (size_t k = 0; k < shape_->keys.size(); ++k) {
-          if (nulls >> k & 1) continue;
-          const uint32_t offset = shape_->keys[k].offset;
-          if (!with_physical(shape_->keys[k].physical,
-                             [&]<class T>() { return equal_values(load<T>(group + offset), load<T>(row + offset)); }))
-            return false;
-        }
-        return true;
-      },
-      [&](char* group) {
-        group_header(group).nulls = nulls;
-        for (const GroupShape::Key& key : shape_->keys) {
-          if (key.physical == Physical::kString) {
-            const data::StringRef value = pool_->copy_string(load<data::StringRef>(row + key.offset));
-            std::memcpy(group + key.offset, &value, sizeof value);
-          } else {
-            std::memcpy(group + key.offset, row + key.offset, std::max(8u, data::physical_size(key.physical)));
-          }
-        }
-      });
+  const bool words = shape_->keys.size() == 1 && shape_->keys[0].physical == Physical::kI64;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (i + 2 * kPrefetchAhead < count) {
+      __builtin_prefetch(from[i + 2 * kPrefetchAhead]);
+      __builtin_prefetch(&slots_[group_header(from[i + kPrefetchAhead]).hash & mask_]);
+    }
+    const char* row = from[i];
+    groups[i] = find(
+        group_header(row).hash,
+        [&](const char* group) {
+          if (words)
+            return load<int64_t>(group + sizeof(GroupHeader)) == load<int64_t>(row + sizeof(GroupHeader)) &&
+                   group_header(group).nulls == group_header(row).nulls;
+          return same_keys(group, row);
+        },
+        [&](char* group) { copy_keys(group, row); });
+  }
 }
 
 void GroupTable::erase(char* group) {

@@ -1,7 +1,7 @@
 // A hash table from GROUP BY keys to fixed-size rows: header, keys, then whatever states the owner lays out.
 //
-// Flat open addressing over 8-byte slots (16 bits of the hash, 48 of the row's address) at a load of one half. Rows keep
-// their address until erased, so a caller may hold pointers across calls. A row keeps its hash: tables can be split by
+// Flat open addressing over 8-byte slots (16 bits of the hash, 48 of the row's address), at a load of a quarter while
+// small, where a second probe costs more than the cache, and of one half when large. Rows keep their address until erased, so a caller may hold pointers across calls. A row keeps its hash: tables can be split by
 // key group (top bits) and walked chunk by chunk.
 //
 // Threads: one owner.
@@ -63,10 +63,15 @@ class GroupTable {
   // `hashes` is indexed by batch row.
   void find_or_create(std::span<const data::Column> keys, const uint64_t* hashes, const uint32_t* rows, uint32_t count,
                       char** groups);
-  // The group with the keys of a row of another table of the same shape.
-  char* find_or_create_like(const char* row);
+  // The groups with the keys of rows of another table of the same shape.
+  void find_or_create_like(char* const* from, uint32_t count, char** groups);
   // Takes the group out; its row is used again. The states' own memory must have been freed.
   void erase(char* group);
+  // Before an erase(), some other work ahead.
+  void prefetch(const char* group) const {
+    __builtin_prefetch(group);
+    __builtin_prefetch(&slots_[group_header(group).hash & mask_]);
+  }
   // Forgets all groups. Key strings are not freed one by one: the owner resets the pool.
   void clear();
 
@@ -92,10 +97,14 @@ class GroupTable {
   void find_i64(std::span<const data::Column> keys, const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups);
   template <bool kSelected>
   void find_i64_pair(std::span<const data::Column> keys, const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups);
+  template <bool kPrefetch, class EqualAt, class StoreAt>
+  void find_loop(const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups, const EqualAt& equal, const StoreAt& store);
   template <class EqualAt, class StoreAt>
   void find_each(const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups, const EqualAt& equal, const StoreAt& store);
   bool keys_equal(const char* group, std::span<const data::Column> keys, uint32_t row) const;
   void store_keys(char* group, std::span<const data::Column> keys, uint32_t row);
+  bool same_keys(const char* a, const char* b) const;
+  void copy_keys(char* to, const char* from);
   char* take_row(uint64_t hash);
   void grow();
   bool large() const { return slots_.size() > 16384; }

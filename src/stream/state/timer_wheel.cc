@@ -23,16 +23,20 @@ void TimerWheel::place(const Timer& timer) {
   } else if (bucket - current_ >= kBuckets) {
     far_.push_back(timer);
   } else {
-    Node* node = free_;
-    if (node) {
-      free_ = node->next;
-    } else {
-      nodes_.emplace_back();
-      node = &nodes_.back();
+    Block*& head = ring_[bucket & (kBuckets - 1)];
+    if (!head || head->count == Block::kTimers) {
+      Block* block = free_;
+      if (block) {
+        free_ = block->next;
+      } else {
+        blocks_.emplace_back();
+        block = &blocks_.back();
+      }
+      block->next = head;
+      block->count = 0;
+      head = block;
     }
-    Node*& head = ring_[bucket & (kBuckets - 1)];
-    *node = Node{timer, head};
-    head = node;
+    head->timers[head->count++] = timer;
   }
 }
 
@@ -47,17 +51,19 @@ void TimerWheel::add(const Timer& timer) {
 }
 
 void TimerWheel::take_bucket(int64_t bucket, bool all_due, std::vector<Timer>& due) {
-  Node*& head = ring_[bucket & (kBuckets - 1)];
-  while (Node* node = head) {
-    head = node->next;
-    if (all_due) {
-      due.push_back(node->timer);
-    } else {
-      near_.push_back(node->timer);
-      std::push_heap(near_.begin(), near_.end(), later);
+  Block*& head = ring_[bucket & (kBuckets - 1)];
+  while (Block* block = head) {
+    head = block->next;
+    for (uint32_t i = 0; i < block->count; ++i) {
+      if (all_due) {
+        due.push_back(block->timers[i]);
+      } else {
+        near_.push_back(block->timers[i]);
+        std::push_heap(near_.begin(), near_.end(), later);
+      }
     }
-    node->next = free_;
-    free_ = node;
+    block->next = free_;
+    free_ = block;
   }
 }
 

@@ -6,7 +6,7 @@
 // There is no cancel: an owner that no longer wants a timer ignores it when it goes off, by its serial number.
 //
 // Threads: one core.
-// Bounds:  nodes are pooled; after warm-up nothing allocates.
+// Bounds:  blocks of timers are pooled; after warm-up nothing allocates.
 #pragma once
 
 #include <cstdint>
@@ -28,13 +28,15 @@ class TimerWheel {
   // Appends all timers with time <= `now` to `due`, in no order. `now` never goes back.
   void advance(int64_t now, std::vector<Timer>& due);
   uint64_t size() const { return size_; }
-  uint64_t held_bytes() const { return nodes_.size() * sizeof(Node) + (near_.capacity() + far_.capacity()) * sizeof(Timer); }
+  uint64_t held_bytes() const { return blocks_.size() * sizeof(Block) + (near_.capacity() + far_.capacity()) * sizeof(Timer); }
 
  private:
   static constexpr int64_t kBuckets = 1024;
-  struct Node {
-    Timer timer;
-    Node* next;
+  struct Block {
+    static constexpr uint32_t kTimers = 20;
+    Block* next;
+    uint32_t count;
+    Timer timers[kTimers];
   };
   int64_t bucket_of(int64_t time) const;
   void place(const Timer& timer);
@@ -44,10 +46,10 @@ class TimerWheel {
   int64_t current_ = 0;  // the bucket of the latest `now`; timers up to it are in near_
   bool started_ = false;
   int64_t far_check_ = 0;  // look at far_ when current_ gets here
-  Node* ring_[kBuckets] = {};
+  Block* ring_[kBuckets] = {};
   std::vector<Timer> near_, far_;  // near_ is a heap, least time first
-  std::deque<Node> nodes_;
-  Node* free_ = nullptr;
+  std::deque<Block> blocks_;
+  Block* free_ = nullptr;
   uint64_t size_ = 0;
 };
 

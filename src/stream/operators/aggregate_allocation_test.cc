@@ -1,0 +1,138 @@
+// After warm-up no operator calls the heap: opening, closing and merging of windows and sessions, retraction and the
+// forming of changes included.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "stream/operators/aggregate_testing.h"
+
+namespace {
+thread_local bool counting = false;
+thread_local uint64_t heap_calls = 0;
+void* counted(std::size_t n, std::size_t alignment) {
+  if (counting) ++heap_calls;
+  void* memory = alignment > 16 ? std::aligned_alloc(alignment, (n + alignment - 1) / alignment * alignment) : std::malloc(n ? n : 1);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+}  // namespace
+
+void* operator new(std::size_t n) { return counted(n, 0); }
+void* operator new[](std::size_t n) { return counted(n, 0); }
+void* operator new(std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
+void* operator new[](std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
+
+namespace laminar::stream {
+namespace {
+
+using data::Type;
+using data::TypeKind;
+using plan::AggregateKind;
+using plan::EmitPolicy;
+using plan::WindowKind;
+using testing::NodeBuilder;
+
+const Type kInt = Type::of(TypeKind::kInt64);
+const Type kDouble = Type::of(TypeKind::kDouble);
+const Type kTime = Type::of(TypeKind::kTimestamp);
+const Type kText = Type::of(TypeKind::kVarchar);
+
+class Drop final : public Operator {
+ public:
+  using Operator::Operator;
+  void push(uint32_t, const data::Batch& batch) override { rows += batch.rows; }
+  uint64_t rows = 0;
+};
+
+NodeBuilder with_calls(NodeBuilder builder, bool retracts) {
+  builder.key(0).call(AggregateKind::kCountStar, {}, kInt).call(AggregateKind::kSum, {2}, kDouble).call(AggregateKind::kMin, {2}, kDouble)
+      .call(AggregateKind::kMax, {3}, kText).call(AggregateKind::kMedian, {2}, kDouble).call(AggregateKind::kStddevSamp, {2}, kDouble);
+  plan::AggregateCall call;
+  call.text = "count(DISTINCT c3)";
+  call.kind = AggregateKind::kCount;
+  call.args = {3};
+  call.distinct = true;
+  call.type = kInt;
+  builder.call_with(call);
+  if (!retracts) builder.call(AggregateKind::kLast, {2}, kDouble);
+  return builder;
+}
+
+// A stream that repeats itself: each period has the same rows, a period later in time.
+void run(const plan::AggregateNode& node, bool retracts) {
+  auto made = make_aggregate(node);
+  ASSERT_TRUE(made.ok()) << made.status().text();
+  std::unique_ptr<Operator> op = made.take();
+  Drop drop(node.types());
+  op->add_output(&drop, 0);
+  testing::TestSource source(node.inputs[0]->types());
+  source.add_output(op.get(), 0);
+  data::BatchBuffer batch(node.inputs[0]->types());
+  constexpr int64_t kPeriod = 40'000;
+  auto period = [&](int64_t n) {
+    uint64_t random = 12345;
+    for (int64_t tick = 0; tick < 40; ++tick) {
+      batch.clear();
+      for (uint32_t i = 0; i < 250; ++i) {
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        const bool back = retracts && i >= 125;  // the second half takes the first half back
+        if (back) {
+          batch.append_row(batch.view(), i - 125, -1);
+          continue;
+        }
+        const uint32_t row = batch.rows++;
+        static const char* const kTexts[] = {"a", "some longer text, one", "some longer text, two", "a text of thirty-three characters"};
+        batch.column(0).values<data::StringRef>()[row] = data::StringRef(std::string_view(kTexts[random >> 40 & 3]));
+        batch.column(1).values<int64_t>()[row] = n * kPeriod + tick * 1000 + static_cast<int64_t>(random >> 33 & 1023) - 500;
+        batch.column(2).values<double>()[row] = static_cast<double>(random >> 50 & 63);
+        batch.column(3).values<data::StringRef>()[row] = data::StringRef(std::string_view(kTexts[random >> 20 & 3]));
+        batch.weights()[row] = 1;
+      }
+      op->push(0, batch.view());
+      source.advance(n * kPeriod + tick * 1000 - 2000);
+      op->finish({});
+    }
+  };
+  int64_t n = 0;
+  for (; n < 6; ++n) period(n);
+  heap_calls = 0;
+  counting = true;
+  for (; n < 12; ++n) period(n);
+  counting = false;
+  EXPECT_EQ(heap_calls, 0u) << node.columns.size() << " columns, policy " << static_cast<int>(node.emit);
+  EXPECT_GT(op->counters.rows_out, 0u);
+  EXPECT_TRUE(retracts || drop.rows > 0);
+  source.remove_output(op.get());
+}
+
+TEST(AggregateAllocation, NoneAfterWarmUp) {
+  for (bool retracts : {false, true}) {
+    for (EmitPolicy policy : {EmitPolicy::kOnUpdate, EmitPolicy::kAfterWatermark, EmitPolicy::kOnWindowClose}) {
+      for (WindowKind kind : {WindowKind::kTumble, WindowKind::kHop, WindowKind::kCumulate, WindowKind::kSession}) {
+        if (kind == WindowKind::kSession && retracts) continue;
+        SCOPED_TRACE(std::string(plan::to_text(kind)) + " policy " + std::to_string(static_cast<int>(policy)) + (retracts ? " retracts" : ""));
+        plan::WindowSpec spec;
+        spec.kind = kind;
+        spec.time_column = 1;
+        spec.size_us = 4000;
+        spec.slide_us = kind == WindowKind::kTumble ? 4000 : 1000;
+        spec.gap_us = 8;
+        NodeBuilder builder({kText, kTime, kDouble, kText}, !retracts);
+        builder.window(spec).window_start().window_end();
+        run(*with_calls(std::move(builder), retracts).emit(policy, 1500).build(), retracts);
+      }
+    }
+    run(*with_calls(NodeBuilder({kText, kTime, kDouble, kText}, !retracts), retracts).build(), retracts);
+  }
+}
+
+}  // namespace
+}  // namespace laminar::stream
