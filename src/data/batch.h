@@ -74,7 +74,6 @@ class BatchBuffer {
   Column& column(uint32_t i) { return columns_[i]; }
   const Column& column(uint32_t i) const { return columns_[i]; }
   StringArena& strings() { return strings_; }
-  size_t strings_held() const { return strings_.held_bytes(); }
 
   // Weights, sequences and row watermarks have their arrays always; a view carries them when the flag is set.
   int64_t* weights() { return weights_; }

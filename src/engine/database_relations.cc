@@ -109,7 +109,7 @@ Result<Relation> Database::call_function(const std::string& function, const std:
 
 Relation Database::changes_relation(ViewStage& view) {
   RelationBuilder out(changes_schema(view.object->columns));
-  view.history->scan(0, [&](uint64_t tick, const data::Batch& batch) {
+  view.history->log().scan(0, [&](uint64_t tick, const data::Batch& batch) {
     out.rows(batch, 2, [&](RelationBuilder& row, uint32_t i) { row.integer(static_cast<int64_t>(tick)).integer(batch.weight(i)); });
   });
   return out.take();
@@ -411,10 +411,10 @@ Result<std::unique_ptr<sql::ChangeReader>> Database::subscribe(const sql::Subscr
     if (!view.history) {
       return Status(ErrorCode::kNoHistory, "no history is kept of " + view.name + "; create the view WITH (retain_history = '64 MB')", statement.view.offset);
     }
-    if (view.history->first_tick() > *statement.as_of_tick + 1) {
-      return Status(ErrorCode::kNoHistory, "history of " + view.name + " begins at tick " + std::to_string(view.history->first_tick()), statement.view.offset);
+    if (view.history->log().complete_from() > *statement.as_of_tick + 1) {
+      return Status(ErrorCode::kNoHistory, "history of " + view.name + " begins at tick " + std::to_string(view.history->log().complete_from()), statement.view.offset);
     }
-    view.history->scan(*statement.as_of_tick + 1, [&](uint64_t tick, const data::Batch& batch) { reader->add_past(tick, batch, types); });
+    view.history->log().scan(*statement.as_of_tick + 1, [&](uint64_t tick, const data::Batch& batch) { reader->add_past(tick, batch, types); });
   } else if (statement.with_snapshot) {
     if (!view.holds_content()) return Status(ErrorCode::kWrongObjectKind, "stream " + view.name + " keeps no rows for a snapshot", statement.view.offset);
     view.scan([&](const data::Batch& batch) { reader->add_past(core_.tick(), batch, types); });
