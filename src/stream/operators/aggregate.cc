@@ -5,6 +5,8 @@
 #include "base/check.h"
 #include "stream/operators/session_aggregate.h"
 #include "stream/operators/window_aggregate.h"
+#include "stream/state/column_store.h"
+#include "stream/state/timer_wheel.h"
 
 namespace laminar::stream {
 
@@ -84,19 +86,27 @@ void AggregateOperator::emit_groups(char* const* groups, const int64_t* starts, 
 
 namespace {
 
+// Whether the time group is in microseconds, as watermarks are.
+bool is_timestamp_key(const AggregateNode& node) {
+  const AggregateNode::GroupOutput& group = node.groups[*node.time_group];
+  if (group.kind != AggregateNode::GroupOutput::Kind::kKey) return false;
+  const data::TypeKind kind = node.inputs[0]->columns[group.column].type.kind;
+  return kind == data::TypeKind::kTimestamp || kind == data::TypeKind::kTimestampTz;
+}
+
 class GroupAggregate final : public AggregateOperator {
  public:
   GroupAggregate(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout)
       : AggregateOperator(node, std::move(layout)), table_(&layout_->shape()), changes_(layout_.get(), types()),
-        erase_([this](const GroupChanges::Entry& entry) { layout_->erase(table_, entry.group); }), groups_(kBatchRowsMax),
-        rows_(kBatchRowsMax) {
+        erase_([this](const GroupChanges::Entry& entry) { layout_->erase(table_, entry.group); }),
+        on_close_(policy_ != EmitPolicy::kOnUpdate), timers_(kTimerWidthUs), closed_rows_(types()),
+        store_([this](const Batch& batch) { closed_rows_.append(batch); }), groups_(kBatchRowsMax), rows_(kBatchRowsMax) {
     label = node.aggregates.empty() ? "distinct" : "aggregate";
-    if (node.time_group) {
+    if (node.time_group && is_timestamp_key(node)) {
       time_column_ = node.groups[*node.time_group].column;
       time_offset_us_ = node.inputs[0]->columns[*time_column_].time_offset_us.value_or(0);
-      uint32_t key = 0;
-      for (uint32_t g = 0; g < *node.time_group; ++g) key += node.groups[g].kind == AggregateNode::GroupOutput::Kind::kKey;
-      time_key_offset_ = layout_->shape().keys[key].offset;
+      for (uint32_t g = 0; g < *node.time_group; ++g) time_key_ += node.groups[g].kind == AggregateNode::GroupOutput::Kind::kKey;
+      time_key_offset_ = layout_->shape().keys[time_key_].offset;
     }
     outputs_changed();
     if (node.groups.empty()) {
@@ -122,7 +132,8 @@ class GroupAggregate final : public AggregateOperator {
     counters.rows_out += count;
     layout_->begin(batch);
     char** groups = layout_->find(table_, rows, count);
-    if (tracking_ || layout_->retracts()) changes_.touch(groups, count, nullptr, tracking_);
+    if (on_close_) await_close(groups, count);
+    else if (tracking_ || layout_->retracts()) changes_.touch(groups, count, nullptr, tracking_);
     layout_->update(table_.pool, rows, groups, count);
     if (!layout_->faults().empty()) report_faults();
   }
@@ -131,27 +142,30 @@ class GroupAggregate final : public AggregateOperator {
     if (scalar_ && !(group_header(scalar_).mark & (kGroupEmitted | kGroupTouched))) changes_.touch_one(scalar_, nullptr, false);
     changes_.flush(tracking_, emit_, erase_);
     last_watermark_ = input_watermark();
-    if (time_column_ && !keep_content_) release_final();
+    if (on_close_) close_final();
+    else if (time_column_ && !keep_content_) release_final();
     int64_t watermark = last_watermark_;
     if (time_column_) watermark = shift_time(watermark, -lateness_us_);
     set_output_watermark(watermark);
   }
 
   void scan_content(const BatchVisitor& visit) override {
+    closed_rows_.scan(visit);
+    if (on_close_) return;
     GroupTable::Cursor cursor;
     while (uint32_t n = table_.groups.next(cursor, groups_.data(), kBatchRowsMax)) {
       if (scalar_) scan_scalar(visit);
       else emit_groups(groups_.data(), nullptr, nullptr, n, visit);
     }
   }
-  uint64_t state_bytes() const override { return table_.pool.held_bytes() + table_.groups.held_bytes() + changes_.held_bytes(); }
-  uint64_t state_rows() const override { return table_.groups.size(); }
+  uint64_t state_bytes() const override { return table_.pool.held_bytes() + table_.groups.held_bytes() + changes_.held_bytes() + closed_rows_.held_bytes(); }
+  uint64_t state_rows() const override { return table_.groups.size() + closed_rows_.rows(); }
 
   void outputs_changed() override {
-    tracking_ = has_outputs();
+    tracking_ = has_outputs() && !on_close_;
     // Without outputs nobody is told of a new group: it counts as told, for the day when an output comes.
     uint32_t& mark = group_header(layout_->shape().prototype.data()).mark;
-    mark = tracking_ ? mark & ~kGroupEmitted : mark | kGroupEmitted;
+    mark = tracking_ || on_close_ ? mark & ~kGroupEmitted : mark | kGroupEmitted;
   }
 
  private:
@@ -176,16 +190,47 @@ class GroupAggregate final : public AggregateOperator {
     }
     return n;
   }
+  // Groups below it are final, in time of the key column.
+  int64_t final_before() const { return shift_time(column_time(last_watermark_), -lateness_us_); }
+
+  // A timer for each new group, at its time. Groups without a time wait for the end of the input.
+  void await_close(char* const* groups, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) {
+      GroupHeader& header = group_header(groups[i]);
+      if (header.mark & kGroupTouched) continue;
+      header.mark |= kGroupTouched;
+      int64_t time = data::kWatermarkEnded;
+      if (!(header.nulls >> time_key_ & 1)) std::memcpy(&time, groups[i] + time_key_offset_, sizeof time);
+      timers_.add({time, groups[i], ++serial_});
+    }
+  }
+  // Emits the groups that have become final, once, and lets go of them.
+  void close_final() {
+    due_.clear();
+    const int64_t before = final_before();
+    if (before == data::kWatermarkNone) return;
+    timers_.advance(before == data::kWatermarkEnded ? before : before - 1, due_);
+    std::sort(due_.begin(), due_.end(), [](const TimerWheel::Timer& a, const TimerWheel::Timer& b) {
+      return a.time != b.time ? a.time < b.time : a.serial < b.serial;
+    });
+    for (size_t begin = 0; begin < due_.size(); begin += kBatchRowsMax) {
+      const uint32_t n = static_cast<uint32_t>(std::min<size_t>(kBatchRowsMax, due_.size() - begin));
+      for (uint32_t i = 0; i < n; ++i) groups_[i] = due_[begin + i].owner;
+      emit_groups(groups_.data(), nullptr, nullptr, n, emit_);
+      if (keep_content_) emit_groups(groups_.data(), nullptr, nullptr, n, store_);
+      for (uint32_t i = 0; i < n; ++i) layout_->erase(table_, groups_[i]);
+    }
+  }
   // Frees the groups below the watermark; a sweep pays when the table has doubled since the last one.
   void release_final() {
     if (table_.groups.size() < sweep_at_) return;
-    const int64_t final_before = shift_time(column_time(last_watermark_), -lateness_us_);
+    const int64_t before = final_before();
     GroupTable::Cursor cursor;
     while (uint32_t n = table_.groups.next(cursor, groups_.data(), kBatchRowsMax)) {
       for (uint32_t i = 0; i < n; ++i) {
         int64_t time;
         std::memcpy(&time, groups_[i] + time_key_offset_, sizeof time);
-        if (group_header(groups_[i]).nulls == 0 && time < final_before) layout_->erase(table_, groups_[i]);
+        if (!(group_header(groups_[i]).nulls >> time_key_ & 1) && time < before) layout_->erase(table_, groups_[i]);
       }
     }
     sweep_at_ = std::max<uint64_t>(4096, 2 * table_.groups.size());
@@ -197,9 +242,17 @@ class GroupAggregate final : public AggregateOperator {
   bool tracking_ = false;
   char* scalar_ = nullptr;
   std::optional<uint32_t> time_column_;
-  uint32_t time_key_offset_ = 0;
+  uint32_t time_key_ = 0, time_key_offset_ = 0;
   int64_t last_watermark_ = data::kWatermarkNone;
   uint64_t sweep_at_ = 4096;
+  // Time-keyed groups that come out once, when they are final.
+  static constexpr int64_t kTimerWidthUs = 1'000'000;
+  bool on_close_;
+  TimerWheel timers_;
+  ColumnStore closed_rows_;
+  BatchVisitor store_;
+  std::vector<TimerWheel::Timer> due_;
+  uint64_t serial_ = 0;
   std::vector<char*> groups_;
   std::vector<uint32_t> rows_;
 };
@@ -208,8 +261,12 @@ class GroupAggregate final : public AggregateOperator {
 
 Result<std::unique_ptr<Operator>> make_aggregate(const AggregateNode& node) {
   CHECK(node.inputs.size() == 1);
-  if (!node.window && node.emit != EmitPolicy::kOnUpdate)
-    return Status(ErrorCode::kNotImplemented, "EMIT ON WINDOW CLOSE and AFTER WATERMARK need a window in GROUP BY", node.offset);
+  if (!node.window && node.emit != EmitPolicy::kOnUpdate) {
+    if (!node.time_group || !is_timestamp_key(node))
+      return Status(ErrorCode::kNeedsWatermark, "EMIT ON WINDOW CLOSE and AFTER WATERMARK need a window or an event time (TIMESTAMP) in GROUP BY", node.offset);
+    if (node.emit == EmitPolicy::kAfterWatermark && node.lateness_us > 0)
+      return Status(ErrorCode::kNotImplemented, "EMIT AFTER WATERMARK with a lateness needs a window in GROUP BY", node.offset);
+  }
   ASSIGN_OR_RETURN(std::unique_ptr<AggregateLayout> layout, AggregateLayout::make(node));
   if (!node.window) return std::unique_ptr<Operator>(new GroupAggregate(node, std::move(layout)));
   if (node.window->kind == plan::WindowKind::kSession) return make_session_aggregate(node, std::move(layout));

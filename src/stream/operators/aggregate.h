@@ -1,6 +1,8 @@
 // GROUP BY without a window: one output row per group, also DISTINCT (no aggregate calls) and the scalar aggregate (no
 // keys, always one row).
 //
+// Time:    with an event time among the keys (time_group), groups below the watermark are final: rows for them are late,
+//          and with EMIT ON WINDOW CLOSE each group comes out once, when it is final.
 // State:   one row per group, which is the content; final groups of a time-keyed aggregate go when nobody reads them.
 #pragma once
 
