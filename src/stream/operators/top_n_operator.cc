@@ -30,7 +30,7 @@ TopNOperator::TopNOperator(const plan::TopNNode& node)
     : Operator(node.types()), partition_(node.partition), row_number_(node.rank == plan::TopNNode::Rank::kRowNumber),
       output_rank_(node.output_rank), on_close_(node.time_partition && node.emit != plan::EmitPolicy::kOnUpdate),
       time_partition_(node.time_partition), input_types_(node.inputs[0]->types()), state_(node), closed_(node.types()),
-      partition_columns_(node.partition.size()), hashes_(data::kBatchRowsMax), out_(node.types()) {
+      partition_columns_(node.partition.size()), hashes_(data::kBatchRowsMax), prefixes_(data::kBatchRowsMax), out_(node.types()) {
   CHECK(types().size() == input_types_.size() + (output_rank_ ? 1 : 0));
   if (time_partition_) time_offset_us_ = *node.inputs[0]->columns[*time_partition_].time_offset_us;
   for (const plan::OutputColumn& column : node.columns) tag_watermark_ |= column.time_offset_us.has_value();
@@ -70,24 +70,76 @@ void TopNOperator::touch(uint32_t partition) {
   touched_.push_back(partition);
 }
 
+// True where no row of the batch can be late or lack its time; false says nothing.
+bool TopNOperator::refuses_none(const data::Batch& batch) const {
+  if (!time_partition_) return true;
+  const data::Column& column = batch.columns[*time_partition_];
+  if (batch.row_watermark || column.validity) return false;
+  const int64_t* times = column.values<int64_t>();
+  int64_t least = kWatermarkEnded;
+  for (uint32_t row = 0; row < batch.rows; ++row) least = std::min(least, times[row]);
+  return least >= final_below_;
+}
+
+// True where all rows are of the same partition, as when a batch lies in one window; false says nothing.
+bool TopNOperator::one_partition(uint32_t rows) const {
+  for (const data::Column& column : partition_columns_) {
+    if (column.validity || column.physical != data::Physical::kI64) return false;
+    const int64_t* values = column.values<int64_t>();
+    int64_t difference = 0;
+    for (uint32_t row = 0; row < rows; ++row) difference |= values[row] ^ values[0];
+    if (difference != 0) return false;
+  }
+  return true;
+}
+
+uint32_t TopNOperator::find_or_create(const data::Batch& batch, uint32_t row, uint64_t hash, bool& created) {
+  const uint32_t known = state_.partition(partition_columns_, row, hash, false);
+  created = known == TopNState::kNone;
+  if (!created) return known;
+  const uint32_t partition = state_.partition(partition_columns_, row, hash, true);
+  if (time_partition_ && !batch.columns[*time_partition_].is_null(row)) {
+    timers_.push_back({batch.columns[*time_partition_].values<int64_t>()[row], partition, timers_made_++});
+    std::push_heap(timers_.begin(), timers_.end());
+    state_.has_timer(partition) = true;
+  }
+  return partition;
+}
+
+void TopNOperator::apply(const data::Batch& batch, uint32_t row, uint32_t partition, bool created) {
+  const bool changed = state_.apply(partition, {batch.columns, row}, batch.sequence_of(row), batch.weight(row));
+  if (changed || created) touch(partition);
+}
+
 void TopNOperator::push(uint32_t, const data::Batch& batch) {
   DCHECK(batch.rows <= data::kBatchRowsMax);
+  if (batch.rows == 0) return;
   counters.rows_in += batch.rows;
   for (size_t i = 0; i < partition_.size(); ++i) partition_columns_[i] = batch.columns[partition_[i]];
+  state_.prefixes(batch.columns, batch.rows, prefixes_.data());
+  const bool all_welcome = refuses_none(batch);
+  bool created = false;
+  if (all_welcome && one_partition(batch.rows)) {
+    counters.rows_out += batch.rows;
+    hash_rows(partition_columns_, 1, hashes_.data());
+    const uint32_t partition = find_or_create(batch, 0, hashes_[0], created);
+    uint64_t reach = state_.reach(partition);
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      if (prefixes_[row] > reach) continue;
+      apply(batch, row, partition, created);
+      created = false;
+      reach = state_.reach(partition);
+    }
+    return;
+  }
   hash_rows(partition_columns_, batch.rows, hashes_.data());
   for (uint32_t row = 0; row < batch.rows; ++row) {
     if (row + 8 < batch.rows) state_.prefetch(hashes_[row + 8]);
-    if (time_partition_ && refuse(batch, row)) continue;
+    if (!all_welcome && refuse(batch, row)) continue;
     ++counters.rows_out;
-    const uint32_t known = state_.partition(partition_columns_, row, hashes_[row], false);
-    const uint32_t partition = known != TopNState::kNone ? known : state_.partition(partition_columns_, row, hashes_[row], true);
-    if (known == TopNState::kNone && time_partition_ && !batch.columns[*time_partition_].is_null(row)) {
-      timers_.push_back({batch.columns[*time_partition_].values<int64_t>()[row], partition, timers_made_++});
-      std::push_heap(timers_.begin(), timers_.end());
-      state_.has_timer(partition) = true;
-    }
-    const bool changed = state_.apply(partition, {batch.columns, row}, batch.sequence_of(row), batch.weight(row));
-    if (changed || known == TopNState::kNone) touch(partition);
+    const uint32_t partition = find_or_create(batch, row, hashes_[row], created);
+    if (prefixes_[row] > state_.reach(partition)) continue;
+    apply(batch, row, partition, created);
   }
 }
 

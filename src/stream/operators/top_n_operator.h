@@ -39,6 +39,10 @@ class TopNOperator final : public Operator {
   explicit TopNOperator(const plan::TopNNode& node);
   // Whether the row belongs to a partition that is final, or has no time where it needs one; counts and reports it.
   bool refuse(const data::Batch& batch, uint32_t row);
+  bool refuses_none(const data::Batch& batch) const;
+  bool one_partition(uint32_t rows) const;
+  void apply(const data::Batch& batch, uint32_t row, uint32_t partition, bool created);
+  uint32_t find_or_create(const data::Batch& batch, uint32_t row, uint64_t hash, bool& created);
   int64_t complete_below(int64_t watermark) const;
   void touch(uint32_t partition);
   void emit_changes(uint32_t partition, bool send);
@@ -64,7 +68,7 @@ class TopNOperator final : public Operator {
 
   // Scratch.
   std::vector<data::Column> partition_columns_;
-  std::vector<uint64_t> hashes_;
+  std::vector<uint64_t> hashes_, prefixes_;
   std::vector<uint32_t> touched_;
   std::vector<TopNState::Visible> visible_;
   std::vector<uint32_t> old_;

@@ -27,6 +27,7 @@ class RankForest {
     uint64_t prefix = 0;
     uint64_t sequence = 0;
   };
+  uint64_t prefix(uint32_t slot) const { return nodes_[slot].prefix; }
   Key key_of(const RowRef& row, uint64_t sequence) const { return {row, order_.prefix(row), sequence}; }
 
   // The node of an equal row, or kNone.

@@ -139,6 +139,19 @@ uint64_t RowOrder::prefix(const RowRef& row) const {
   return key.descending ? ~value : value;
 }
 
+void RowOrder::prefixes(std::span<const Column> columns, uint32_t rows, uint64_t* out) const {
+  if (!keys_.empty()) {
+    const Column& column = columns[keys_[0].column];
+    if (column.physical == Physical::kI64 && !column.validity) {
+      const int64_t* values = column.values<int64_t>();
+      const uint64_t flip = keys_[0].descending ? ~kSignBit : kSignBit;
+      for (uint32_t row = 0; row < rows; ++row) out[row] = static_cast<uint64_t>(values[row]) ^ flip;
+      return;
+    }
+  }
+  for (uint32_t row = 0; row < rows; ++row) out[row] = prefix({columns, row});
+}
+
 int RowOrder::compare_keys(const RowRef& a, const RowRef& b) const {
   for (const plan::SortKey& key : keys_) {
     const Column& left = a.columns[key.column];

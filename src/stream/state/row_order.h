@@ -28,6 +28,8 @@ class RowOrder {
 
   // Never decreases along the order: different prefixes decide, equal ones say nothing.
   uint64_t prefix(const RowRef& row) const;
+  // The same for rows [0, rows).
+  void prefixes(std::span<const data::Column> columns, uint32_t rows, uint64_t* out) const;
   // By the keys: negative, zero, positive.
   int compare_keys(const RowRef& a, const RowRef& b) const;
   // By all columns from the first, zero only for rows that RowStore::equals would call equal.

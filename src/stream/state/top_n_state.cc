@@ -98,8 +98,27 @@ bool TopNState::apply(uint32_t partition_slot, const RowRef& row, uint64_t seque
     in_tree_[slot] = 1;
     partition.root = forest_.insert(partition.root, slot, key, weight);
   }
-  if (bounded_) evict(partition);
+  if (bounded_) {
+    evict(partition);
+    partition.reach = reach_of(partition);
+  }
   return true;
+}
+
+uint64_t TopNState::reach_of(const Partition& partition) const {
+  uint32_t boundary = kNone;
+  switch (rank_) {
+    case Rank::kRowNumber:
+      if (static_cast<uint64_t>(forest_.total(partition.root)) >= end_) boundary = forest_.last(partition.root);
+      break;
+    case Rank::kRank:
+      if (end_ > 0) boundary = forest_.at_position(partition.root, static_cast<int64_t>(end_) - 1);
+      break;
+    case Rank::kDenseRank:
+      if (partition.distinct_keys >= end_) boundary = forest_.last(partition.root);
+      break;
+  }
+  return boundary == kNone ? ~uint64_t{0} : forest_.prefix(boundary);
 }
 
 // A node out of its tree; its row stays while the outputs know it.

@@ -36,6 +36,9 @@ class TopNState {
   // The partition of a row, kNone when it is new and `create` is off. `columns`: the partition columns alone.
   uint32_t partition(std::span<const data::Column> columns, uint32_t row, uint64_t hash, bool create);
   void prefetch(uint64_t hash) const { partition_index_.prefetch(hash); }
+  // Rows whose prefix lies above reach() cannot come into the partition's result, now or later.
+  void prefixes(std::span<const data::Column> columns, uint32_t rows, uint64_t* out) const { order_.prefixes(columns, rows, out); }
+  uint64_t reach(uint32_t partition) const { return partitions_[partition].reach; }
   // Whether the row changed anything that may show.
   bool apply(uint32_t partition, const RowRef& row, uint64_t sequence, int64_t weight);
   // The partition's part of the result in order of rank. Counts nodes of negative weight as faults.
@@ -72,12 +75,14 @@ class TopNState {
     uint32_t published_head = kNone;
     uint64_t distinct_keys = 0;  // dense_rank over append-only input
     uint64_t hash = 0;
+    uint64_t reach = ~uint64_t{0};
     bool live = false;
     bool touched = false;
     bool has_timer = false;
   };
   bool beyond_reach(const Partition& partition, const RankForest::Key& key) const;
   void evict(Partition& partition);
+  uint64_t reach_of(const Partition& partition) const;
   void unlink(Partition& partition, uint32_t slot);
 
   const plan::TopNNode::Rank rank_;
