@@ -350,34 +350,32 @@ Status Database::append(const std::shared_ptr<const sql::Object>& source, const 
   if (!found.ok()) return found.status();
   SourceStage& stage = **found;
   const int64_t now_us = clock_.now_us();
-  // Alignment of validity words: cuts fall on multiples of 64 rows.
+  // Cuts fall on whole validity words. A tick's cuts have their columns in one array that is kept.
   static_assert(data::kBatchRowsMax % 64 == 0);
-  uint32_t done = 0;
-  while (done < batch.rows) {
+  constexpr uint32_t kCutsMax = kTickRowsMax / data::kBatchRowsMax;
+  const size_t width = batch.columns.size() + stage.processing_time_columns.size();
+  cut_columns_.resize(width * kCutsMax);
+  const int64_t* processing_times = stage.processing_times(now_us);
+  for (uint32_t done = 0; done < batch.rows;) {
     inputs_.clear();
     batches_.clear();
-    batches_.reserve(kTickRowsMax / data::kBatchRowsMax);
-    std::vector<std::vector<data::Column>> cuts;
-    if (batch.rows > data::kBatchRowsMax || !stage.processing_time_columns.empty()) cuts.reserve(2 * kTickRowsMax / data::kBatchRowsMax);
-    for (uint32_t in_tick = 0; in_tick < kTickRowsMax && done < batch.rows;) {
-      const uint32_t rows = std::min(data::kBatchRowsMax, batch.rows - done);
-      Batch cut;
-      cut.rows = rows;
-      if (rows == batch.rows) {
-        cut.columns = batch.columns;
-      } else {
-        cuts.emplace_back(batch.columns.begin(), batch.columns.end());
-        for (data::Column& column : cuts.back()) {
-          column.data = static_cast<char*>(column.data) + size_t{done} * data::physical_size(column.physical);
-          if (column.validity) column.validity += done / 64;
-        }
-        cut.columns = cuts.back();
+    batches_.reserve(kCutsMax);
+    while (batches_.size() < kCutsMax && done < batch.rows) {
+      data::Column* columns = cut_columns_.data() + batches_.size() * width;
+      for (size_t c = 0; c < batch.columns.size(); ++c) {
+        columns[c] = batch.columns[c];
+        columns[c].data = static_cast<char*>(columns[c].data) + size_t{done} * data::physical_size(columns[c].physical);
+        if (columns[c].validity) columns[c].validity += done / 64;
       }
-      if (!stage.processing_time_columns.empty()) cut.columns = stage.with_processing_time(cut.columns, rows, now_us, cuts);
+      for (size_t c = batch.columns.size(); c < width; ++c) {
+        columns[c] = {const_cast<int64_t*>(processing_times), nullptr, data::Physical::kI64};
+      }
+      Batch cut;
+      cut.rows = std::min(data::kBatchRowsMax, batch.rows - done);
+      cut.columns = {columns, width};
       batches_.push_back(cut);
       inputs_.push_back({&stage, &stage.op, 0, nullptr});
-      done += rows;
-      in_tick += rows;
+      done += cut.rows;
     }
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].batch = &batches_[i];
     stage.op.begin_tick({core_.tick() + 1, now_us});

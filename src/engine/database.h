@@ -202,6 +202,7 @@ class Database final : public sql::Backend {
   std::vector<stream::Core::Input> inputs_;
   std::vector<std::pair<SourceStage*, stream::SourceFeed::Item>> taken_;
   std::vector<data::Batch> batches_;
+  std::vector<data::Column> cut_columns_;
   std::vector<stream::Stage*> ended_stages_;
   int64_t last_clock_tick_us_ = 0;
   int64_t future_skew_us_ = 86'400'000'000;

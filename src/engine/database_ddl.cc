@@ -1,5 +1,6 @@
 // CREATE and DROP: what an object needs before it may exist, and what must not depend on it before it may go.
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 #include "connectors/registry.h"
@@ -415,15 +416,19 @@ Status Database::drop(ObjectKind kind, const sql::ObjectName& name, bool if_exis
     return Status(ErrorCode::kDependentObjects, name.name + " belongs to " + item->owner + "; drop that", name.offset);
   }
   if (group_open_) return Status(ErrorCode::kNotImplemented, "DROP inside BEGIN ... COMMIT is not there yet", name.offset);
-  // What goes with it, dependents first.
+  // What goes with it: readers first, and what it owns (the stream of a sink over a query, which the sink reads) last.
   std::vector<std::string> doomed;
+  std::set<std::string> seen;
   const std::function<void(const std::string&)> collect = [&](const std::string& object) {
+    if (!seen.insert(object).second) return;
     for (const std::string& other : creation_order_) {
-      Entry& candidate = entries_.at(other);
-      const bool reads = std::any_of(candidate.inputs.begin(), candidate.inputs.end(), [&](const std::string& i) { return lower(i) == lower(object); });
-      if ((reads || candidate.owner == lower(object)) && std::find(doomed.begin(), doomed.end(), other) == doomed.end()) collect(other);
+      const std::vector<std::string>& inputs = entries_.at(other).inputs;
+      if (std::any_of(inputs.begin(), inputs.end(), [&](const std::string& i) { return lower(i) == object; })) collect(other);
     }
-    if (std::find(doomed.begin(), doomed.end(), lower(object)) == doomed.end()) doomed.push_back(lower(object));
+    doomed.push_back(object);
+    for (const std::string& other : creation_order_) {
+      if (entries_.at(other).owner == object) collect(other);
+    }
   };
   std::vector<std::string> dependents = dependents_of(name.name);
   if (!item->view || item->view->late_data_object.empty()) {
@@ -439,7 +444,7 @@ Status Database::drop(ObjectKind kind, const sql::ObjectName& name, bool if_exis
     return Status(ErrorCode::kDependentObjects, name.name + " cannot be dropped: " + list + (dependents.size() == 1 ? " reads it" : " read it") +
                                                     "; drop those first, or use CASCADE", name.offset);
   }
-  collect(name.name);
+  collect(lower(name.name));
   // Threads of sinks and feeds end outside the lock.
   std::vector<std::unique_ptr<SinkStage>> sinks;
   std::vector<std::unique_ptr<ViewStage>> views;

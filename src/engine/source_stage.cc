@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/check.h"
-
 namespace laminar::engine {
 
 namespace {
@@ -57,16 +55,10 @@ void SourceStage::fill_processing_time(data::BatchBuffer& buffer, int64_t now_us
   }
 }
 
-std::span<const data::Column> SourceStage::with_processing_time(std::span<const data::Column> columns, uint32_t rows, int64_t now_us,
-                                                                std::vector<std::vector<data::Column>>& keep) {
-  // One tick, one time: all its batches read the same array.
+const int64_t* SourceStage::processing_times(int64_t now_us) {
+  if (processing_time_columns.empty()) return nullptr;
   processing_times_.assign(data::kBatchRowsMax, now_us);
-  CHECK(rows <= data::kBatchRowsMax);
-  keep.emplace_back(columns.begin(), columns.end());
-  for (size_t i = 0; i < processing_time_columns.size(); ++i) {
-    keep.back().push_back({processing_times_.data(), nullptr, data::Physical::kI64});
-  }
-  return keep.back();
+  return processing_times_.data();
 }
 
 const char* to_text(SourceStage::State state) {

@@ -45,9 +45,8 @@ struct SourceStage final : stream::Stage {
   // Writes the clock into the PROCTIME() columns of a buffer.
   void fill_processing_time(data::BatchBuffer& buffer, int64_t now_us) const;
 
-  // The columns with those of PROCTIME() behind them; the result lives in `keep`, its times until the next call.
-  std::span<const data::Column> with_processing_time(std::span<const data::Column> columns, uint32_t rows, int64_t now_us,
-                                                     std::vector<std::vector<data::Column>>& keep);
+  // A batch's worth of the clock, for the PROCTIME() columns of a tick that reads its rows in place; null without any.
+  const int64_t* processing_times(int64_t now_us);
 
   std::shared_ptr<const sql::Object> object;
   std::string connector;

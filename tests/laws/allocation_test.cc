@@ -1,0 +1,134 @@
+// Law 6: after warm-up no native plan makes a heap call in a tick, window close and session merge included.
+//
+// malloc and its kin are counted on the thread that runs the ticks, which is the one that appends.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "laminar/laminar.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LAMINAR_COUNTS_NOTHING 1
+#else
+extern "C" {
+void* __libc_malloc(size_t);
+void* __libc_calloc(size_t, size_t);
+void* __libc_realloc(void*, size_t);
+void* __libc_memalign(size_t, size_t);
+void __libc_free(void*);
+}
+namespace {
+thread_local bool armed = false;
+thread_local uint64_t calls = 0;
+inline void count() {
+  if (__builtin_expect(armed, 0)) ++calls;
+}
+}  // namespace
+extern "C" {
+void* malloc(size_t n) { count(); return __libc_malloc(n); }
+void* calloc(size_t n, size_t m) { count(); return __libc_calloc(n, m); }
+void* realloc(void* p, size_t n) { count(); return __libc_realloc(p, n); }
+void* memalign(size_t a, size_t n) { count(); return __libc_memalign(a, n); }
+void* aligned_alloc(size_t a, size_t n) { count(); return __libc_memalign(a, n); }
+int posix_memalign(void** p, size_t a, size_t n) { count(); *p = __libc_memalign(a, n); return *p ? 0 : ENOMEM; }
+void free(void* p) { __libc_free(p); }
+}
+#endif
+
+namespace laminar {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000;
+constexpr size_t kTickRows = 4096;
+
+struct Columns {
+  std::vector<int64_t> k, v, ts;
+};
+
+// Eight seconds of rows: keys in a cycle, time forward with a little disorder.
+void fill(Columns& columns, int64_t begin_us, size_t rows) {
+  columns.k.resize(rows);
+  columns.v.resize(rows);
+  columns.ts.resize(rows);
+  for (size_t i = 0; i < rows; ++i) {
+    columns.k[i] = static_cast<int64_t>(i * 7 % 500);
+    columns.v[i] = static_cast<int64_t>(i * 31 % 1000);
+    columns.ts[i] = begin_us + static_cast<int64_t>(i) * 2000 - static_cast<int64_t>(i % 5) * 1500;
+  }
+}
+
+struct Plan {
+  const char* name;
+  const char* query;
+};
+
+void PrintTo(const Plan& plan, std::ostream* out) { *out << plan.name; }
+
+class Allocation : public testing::TestWithParam<Plan> {};
+
+TEST_P(Allocation, NoHeapCallAfterWarmUp) {
+#ifdef LAMINAR_COUNTS_NOTHING
+  GTEST_SKIP() << "heap calls are not counted under this sanitizer";
+#else
+  // The guard itself works.
+  armed = true;
+  calls = 0;
+  void* escape = malloc(100);
+  asm volatile("" : : "g"(escape) : "memory");
+  free(escape);
+  armed = false;
+  ASSERT_EQ(calls, 1u);
+
+  auto database = Database::open();
+  ASSERT_TRUE(database.ok()) << database.status().text();
+  Status status = (*database)->execute(std::string("CREATE SOURCE s (k BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1 second') "
+                                                   "WITH (connector = 'memory'); CREATE STREAM q AS ") + GetParam().query);
+  ASSERT_TRUE(status.ok()) << status.text();
+  uint64_t seen = 0;
+  auto subscription = (*database)->subscribe("q", [&seen](const TickChanges& changes) {
+    for (const ChangeBatch& batch : changes.batches) seen += batch.rows;
+  });
+  ASSERT_TRUE(subscription.ok());
+  auto appender = (*database)->appender("s");
+  ASSERT_TRUE(appender.ok());
+
+  constexpr int kWarmUp = 60, kCounted = 30;
+  Columns columns;
+  uint64_t counted = 0;
+  for (int tick = 0; tick < kWarmUp + kCounted; ++tick) {
+    // Every tick is eight seconds, so windows close in most of them.
+    fill(columns, 1'767'225'600 * kSecond + tick * 8 * kSecond + tick * 192'000, kTickRows);
+    const ColumnView views[] = {{columns.k.data(), nullptr}, {columns.v.data(), nullptr}, {columns.ts.data(), nullptr}};
+    calls = 0;
+    armed = true;
+    const Status appended = (*appender)->append_columns(views, kTickRows);
+    armed = false;
+    ASSERT_TRUE(appended.ok()) << appended.text();
+    if (tick >= kWarmUp) counted += calls;
+  }
+  EXPECT_GT(seen, 0u);
+  EXPECT_EQ(counted, 0u) << "heap calls in " << kCounted << " ticks after " << kWarmUp << " of warm-up";
+#endif
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Law6, Allocation,
+    testing::Values(
+        Plan{"filter_project", "SELECT k, v * 2 AS w, ts FROM s WHERE v % 3 = 0"},
+        Plan{"tumble", "SELECT window_start, k, count(*) AS c, sum(v) AS t, min(v) AS lo, max(v) AS hi FROM s GROUP BY k, TUMBLE(ts, INTERVAL '10 seconds') EMIT ON WINDOW CLOSE"},
+        Plan{"tumble_on_update", "SELECT window_start, k, count(*) AS c, avg(v) AS a FROM s GROUP BY k, TUMBLE(ts, INTERVAL '10 seconds')"},
+        Plan{"ohlc", "SELECT window_start, k, first(v) AS o, max(v) AS h, min(v) AS l, last(v) AS c FROM s GROUP BY k, TUMBLE(ts, INTERVAL '10 seconds') EMIT ON WINDOW CLOSE"},
+        Plan{"hop", "SELECT window_start, k, count(*) AS c FROM s GROUP BY k, HOP(ts, INTERVAL '2 seconds', INTERVAL '10 seconds') EMIT ON WINDOW CLOSE"},
+        Plan{"session", "SELECT window_start, k, count(*) AS c FROM s GROUP BY k, SESSION(ts, INTERVAL '500 milliseconds') EMIT ON WINDOW CLOSE"},
+        Plan{"top_n", "SELECT k, v, window_start FROM TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '10 seconds') QUALIFY row_number() OVER (PARTITION BY window_start ORDER BY v DESC) <= 3 EMIT ON WINDOW CLOSE"},
+        Plan{"union_all", "SELECT k, v FROM s WHERE v < 100 UNION ALL SELECT k, v FROM s WHERE v > 900"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace laminar
