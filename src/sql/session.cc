@@ -1,6 +1,7 @@
 #include "sql/session.h"
 
 #include "duck/types.h"
+#include "duckdb/common/string_util.hpp"
 #include "duckdb/main/client_context.hpp"
 #include "duckdb/main/config.hpp"
 #include "duckdb/main/database.hpp"
@@ -25,6 +26,18 @@ Error shifted(Error error, int64_t begin) {
   return error;
 }
 
+// Where the name of what a statement changes stands in its text, -1 when it has none.
+int64_t subject_offset(const duckdb::SQLStatement& statement, const std::string& text) {
+  const std::string name = subject_of(statement);
+  if (name.empty()) return -1;
+  for (const Token& token : parse_script(text).tokens) {
+    std::string word = text.substr(token.begin, token.end - token.begin);
+    if (word.size() >= 2 && word.front() == '"' && word.back() == '"') word = word.substr(1, word.size() - 2);
+    if (duckdb::StringUtil::CIEquals(word, name)) return token.begin;
+  }
+  return -1;
+}
+
 // The rows of a DuckDB result, streaming or not.
 class QueryRows final : public RowSource {
  public:
@@ -37,8 +50,7 @@ class QueryRows final : public RowSource {
   Result<duckdb::DataChunk*> next() override {
     try {
       while (true) {
-        duckdb::ErrorData error;
-        if (!result_->TryFetch(chunk_, error)) return session_.error_of(error, text_);
+        chunk_ = result_->Fetch();
         if (result_->HasError()) return session_.error_of(result_->GetErrorObject(), text_);
         if (!chunk_) return static_cast<duckdb::DataChunk*>(nullptr);
         if (chunk_->size() > 0) return chunk_.get();
@@ -177,13 +189,17 @@ Result<std::unique_ptr<Rows>> Session::Impl::rows_of(duckdb::unique_ptr<duckdb::
 Result<std::unique_ptr<Rows>> Session::Impl::run(std::string_view script, const ScriptStatement& statement) {
   close_rows();
   const std::string text(script.substr(statement.begin, statement.end - statement.begin));
+  int64_t subject = -1;
   auto run_text = [&]() -> Result<std::unique_ptr<Rows>> {
     try {
       auto parsed = connection->ExtractStatements(text);
       Result<std::unique_ptr<Rows>> rows = make_rows(std::make_unique<NoRows>(), {}, {});
       for (auto& part : parsed) {
         close_rows();
+        subject = subject_offset(*part, text);
         connection->context->RunFunctionInTransaction([&] { adapt_stock_statement(*connection->context, *part); }, false);
+        std::optional<ViewBindingScope> scope;
+        if (only_describes(*part)) scope.emplace(*connection->context);
         rows = rows_of(connection->PendingQuery(std::move(part), duckdb::QueryResultOutputType::ALLOW_STREAMING), text);
         if (!rows.ok()) break;
       }
@@ -201,7 +217,13 @@ Result<std::unique_ptr<Rows>> Session::Impl::run(std::string_view script, const 
     if (alone.error) return *alone.error;
     return subscribe(std::get<SubscribeStatement>(alone.statements.at(0).ours->body));
   }();
-  if (!rows.ok()) return shifted(rows.error(), statement.begin);
+  if (!rows.ok()) {
+    Error error = rows.error();
+    // DuckDB gives no place for what is wrong with the object as a whole.
+    const bool about_object = error.code != ErrorCode::kInterrupted && error.code != ErrorCode::kTypeMismatch;
+    if (error.offset < 0 && about_object) error.offset = subject;
+    return shifted(std::move(error), statement.begin);
+  }
   (*rows)->impl().statement_begin = statement.begin;
   return rows;
 }

@@ -32,9 +32,8 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"DROP STREAM <stream>"},
     {"DROP SINK <sink>"},
     {"DRAIN"},
-    {"EXPLAIN ANALYZE <view>"},
+    {"EXPLAIN ANALYZE"},
     {"EXPLAIN CREATE MATERIALIZED VIEW"},
-    {"EXPLAIN <view>"},
     {"SHOW SOURCES"},
     {"SHOW STREAMS"},
     {"SHOW MATERIALIZED VIEWS"},
@@ -121,6 +120,7 @@ std::vector<Completion> Session::complete(std::string_view text, size_t cursor) 
   }
 
   std::vector<Completion> found;
+  bool names_only = false;  // an object's name must follow: nothing of DuckDB's can
   auto offer = [&](std::string word) {
     if (!starts_with_word(word, prefix)) return;
     for (const Completion& other : found) {
@@ -142,11 +142,14 @@ std::vector<Completion> Session::complete(std::string_view text, size_t cursor) 
         offer(next);
         continue;
       }
+      names_only = true;
       for (const auto& object : impl_->backend.list()) {
         if (names_kind(next, object->kind)) offer(duckdb::KeywordHelper::WriteOptionallyQuoted(object->name));
       }
     }
   }
+
+  if (names_only) return found;
 
   // DuckDB's, on a connection of its own: a result may be open on ours.
   try {

@@ -9,8 +9,10 @@
 #include "duckdb/main/database.hpp"
 #include "duckdb/main/database_manager.hpp"
 #include "duckdb/parser/parsed_data/create_schema_info.hpp"
+#include "duckdb/parser/parsed_data/create_table_info.hpp"
 #include "duckdb/planner/extension_callback.hpp"
 #include "duckdb/planner/logical_operator.hpp"
+#include "duckdb/planner/parsed_data/bound_create_table_info.hpp"
 #include "duckdb/storage/database_size.hpp"
 #include "duckdb/storage/storage_extension.hpp"
 #include "sql/catalog/duck_error.h"
@@ -95,6 +97,17 @@ duckdb::unique_ptr<duckdb::LogicalOperator> LaminarCatalog::BindCreateIndex(
     duckdb::unique_ptr<duckdb::LogicalOperator>) {
   raise(ErrorCode::kNotImplemented,
         "CREATE INDEX is not implemented: " + table.name + "; tables are found by their PRIMARY KEY");
+}
+
+duckdb::ErrorData LaminarCatalog::SupportsCreateTable(duckdb::BoundCreateTableInfo& info) {
+  const duckdb::CreateTableInfo& base = info.Base();
+  auto refuse = [&](const char* clause) {
+    raise(ErrorCode::kNotImplemented, std::string(clause) + " of CREATE TABLE is not implemented: " + base.table);
+  };
+  if (!base.partition_keys.empty()) refuse("PARTITIONED BY");
+  if (!base.sort_keys.empty()) refuse("SORTED BY");
+  if (!base.options.empty()) refuse("WITH (...)");
+  return {};
 }
 
 duckdb::DatabaseSize LaminarCatalog::GetDatabaseSize(duckdb::ClientContext&) { return {}; }

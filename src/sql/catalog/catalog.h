@@ -141,6 +141,7 @@ class LaminarCatalog : public duckdb::Catalog {
   duckdb::unique_ptr<duckdb::LogicalOperator> BindCreateIndex(duckdb::Binder& binder, duckdb::CreateStatement& statement,
                                                               duckdb::TableCatalogEntry& table,
                                                               duckdb::unique_ptr<duckdb::LogicalOperator> plan) override;
+  duckdb::ErrorData SupportsCreateTable(duckdb::BoundCreateTableInfo& info) override;
   duckdb::DatabaseSize GetDatabaseSize(duckdb::ClientContext& context) override;
   bool InMemory() override { return true; }
   std::string GetDBPath() override { return ":memory:"; }

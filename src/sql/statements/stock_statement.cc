@@ -4,12 +4,22 @@
 #include "duckdb/parser/parsed_data/copy_info.hpp"
 #include "duckdb/parser/parsed_data/create_table_info.hpp"
 #include "duckdb/parser/parsed_data/create_view_info.hpp"
+#include "duckdb/parser/parsed_data/alter_info.hpp"
+#include "duckdb/parser/parsed_data/drop_info.hpp"
+#include "duckdb/parser/statement/alter_statement.hpp"
 #include "duckdb/parser/statement/copy_statement.hpp"
 #include "duckdb/parser/statement/create_statement.hpp"
+#include "duckdb/parser/statement/delete_statement.hpp"
+#include "duckdb/parser/statement/drop_statement.hpp"
 #include "duckdb/parser/statement/explain_statement.hpp"
 #include "duckdb/parser/statement/insert_statement.hpp"
+#include "duckdb/parser/statement/merge_into_statement.hpp"
 #include "duckdb/parser/statement/prepare_statement.hpp"
 #include "duckdb/parser/statement/select_statement.hpp"
+#include "duckdb/parser/query_node/select_node.hpp"
+#include "duckdb/parser/statement/update_statement.hpp"
+#include "duckdb/parser/tableref/basetableref.hpp"
+#include "duckdb/parser/tableref/showref.hpp"
 #include "sql/bind/window_ast.h"
 #include "sql/catalog/catalog.h"
 
@@ -38,6 +48,44 @@ void redirect(duckdb::CreateInfo& info) {
 }
 
 }  // namespace
+
+std::string subject_of(const duckdb::SQLStatement& statement) {
+  auto table_name = [](const duckdb::unique_ptr<duckdb::TableRef>& table) {
+    if (!table || table->type != duckdb::TableReferenceType::BASE_TABLE) return std::string();
+    return table->Cast<duckdb::BaseTableRef>().table_name;
+  };
+  switch (statement.type) {
+    case duckdb::StatementType::INSERT_STATEMENT:
+      return statement.Cast<duckdb::InsertStatement>().table;
+    case duckdb::StatementType::UPDATE_STATEMENT:
+      return table_name(statement.Cast<duckdb::UpdateStatement>().table);
+    case duckdb::StatementType::DELETE_STATEMENT:
+      return table_name(statement.Cast<duckdb::DeleteStatement>().table);
+    case duckdb::StatementType::MERGE_INTO_STATEMENT:
+      return table_name(statement.Cast<duckdb::MergeIntoStatement>().target);
+    case duckdb::StatementType::CREATE_STATEMENT: {
+      const duckdb::CreateInfo& info = *statement.Cast<duckdb::CreateStatement>().info;
+      return info.type == duckdb::CatalogType::SCHEMA_ENTRY ? info.schema : info.GetEntryName();
+    }
+    case duckdb::StatementType::DROP_STATEMENT:
+      return statement.Cast<duckdb::DropStatement>().info->name;
+    case duckdb::StatementType::ALTER_STATEMENT: {
+      const duckdb::AlterInfo& info = *statement.Cast<duckdb::AlterStatement>().info;
+      return info.name;
+    }
+    default:
+      return {};
+  }
+}
+
+bool only_describes(const duckdb::SQLStatement& statement) {
+  if (statement.type != duckdb::StatementType::SELECT_STATEMENT) return false;
+  const duckdb::QueryNode& node = *statement.Cast<duckdb::SelectStatement>().node;
+  if (node.type != duckdb::QueryNodeType::SELECT_NODE) return false;
+  const auto& from = node.Cast<duckdb::SelectNode>().from_table;
+  return from && from->type == duckdb::TableReferenceType::SHOW_REF &&
+         from->Cast<duckdb::ShowRef>().show_type == duckdb::ShowType::DESCRIBE;
+}
 
 void adapt_stock_statement(duckdb::ClientContext& context, duckdb::SQLStatement& statement) {
   switch (statement.type) {
