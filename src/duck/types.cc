@@ -1,6 +1,7 @@
 #include "duck/types.h"
 
 #include <cmath>
+#include <mutex>
 #include <unordered_map>
 
 #include "duckdb.hpp"
@@ -61,11 +62,34 @@ std::string type_text(const LogicalType& type) {
   }
 }
 
+// Types that DuckDB binds only with a context, such as ENUM: an empty database of our own gives one. It has no threads
+// and stays until the process ends.
+LogicalType parse_with_context(const std::string& text) {
+  static std::mutex mutex;
+  static duckdb::DuckDB* database = nullptr;
+  const std::lock_guard lock(mutex);
+  if (!database) {
+    duckdb::DBConfig config;
+    config.SetOptionByName("threads", duckdb::Value::UBIGINT(1));
+    database = new duckdb::DuckDB(nullptr, &config);
+  }
+  duckdb::Connection connection(*database);
+  LogicalType type;
+  connection.context->RunFunctionInTransaction(
+      [&] { type = duckdb::TransformStringToLogicalType(text, *connection.context); });
+  return type;
+}
+
 LogicalType parse_logical(const std::string& text) {
   thread_local std::unordered_map<std::string, LogicalType> known;
   auto found = known.find(text);
   if (found != known.end()) return found->second;
-  LogicalType type = duckdb::UnboundType::TryParseAndDefaultBind(text);
+  LogicalType type;
+  try {
+    type = duckdb::UnboundType::TryParseAndDefaultBind(text);
+  } catch (const std::exception&) {
+    type = parse_with_context(text);
+  }
   known.emplace(text, type);
   return type;
 }
