@@ -141,6 +141,7 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
   object->name = statement.name.name;
   object->columns = columns;
   object->append_only = true;
+  object->sql = statement.statement_text;
   object->time_offset_us.resize(columns.size());
   std::optional<stream::SourceTime> time;
   if (!watermark_column.empty()) {
