@@ -41,7 +41,11 @@ class ColumnListParser {
   ColumnListParser(TokenCursor& cursor, CreateSource& source) : cursor_(cursor), source_(source) {}
 
   Status read() {
-    if (!cursor_.accept_symbol("(")) return cursor_.unexpected("( and the columns");
+    if (!cursor_.accept_symbol("(")) {
+      // Without columns the connector tells them: nexmark, a file's header.
+      if (cursor_.is("WITH")) return {};
+      return cursor_.unexpected("( and the columns, or WITH");
+    }
     do {
       RETURN_IF_ERROR(read_item());
     } while (cursor_.accept_symbol(","));
