@@ -161,6 +161,7 @@ bool Database::held_by_catch_up(const SourceStage& source) {
 // Wires the views to the shared graph and runs their first tick, content of their inputs included.
 void Database::go_live(const std::vector<ViewStage*>& views) {
   std::vector<stream::Stage*> stages;
+  // All are wired before anything flows: a view of this group may be read by another one.
   for (ViewStage* view : views) {
     for (auto& reader : view->catch_up) {
       for (const stream::Pipeline::Scan& scan : view->pipeline.scans) reader->op->remove_output(scan.op);
@@ -171,12 +172,17 @@ void Database::go_live(const std::vector<ViewStage*>& views) {
       Entry* input = entry(scan.object);
       input->output()->add_output(scan.op, 0);
       core_.connect(input->stage(), view);
+    }
+    view->state = ViewStage::State::kLive;
+    stages.push_back(view);
+  }
+  for (ViewStage* view : views) {
+    for (const stream::Pipeline::Scan& scan : view->pipeline.scans) {
+      Entry* input = entry(scan.object);
       // A view that starts with this one passes its content on by itself, in the same tick.
       const bool together = input->view && std::find(views.begin(), views.end(), input->view.get()) != views.end();
       if (!together) scan_entry(*input, [&](const data::Batch& batch) { scan.op->push(0, batch); });
     }
-    view->state = ViewStage::State::kLive;
-    stages.push_back(view);
   }
   core_.run({}, stages, false);
   version_.fetch_add(1);
