@@ -156,18 +156,22 @@ void float_constant(const Kernel& kernel, const Column* args, Scope& scope, Colu
   for (uint32_t i = 0; i < scope.rows; ++i) result[i] = Operation::template apply<T>(a[i], b);
 }
 
-// Division by zero is NULL.
-template <class T, bool kModulo>
-void float_divide(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
-  const T* a = args[0].values<T>();
+struct FloatDivide {
+  template <class T>
+  static T apply(T a, T b) { return a / b; }
+};
+struct FloatModulo {
+  template <class T>
+  static T apply(T a, T b) { return std::fmod(a, b); }
+};
+
+// `//` by zero is NULL; `/` and `%` follow IEEE, DuckDB's default (ieee_floating_point_ops).
+template <class T>
+void float_whole_divide(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
   const T* b = args[1].values<T>();
-  T* result = out.values<T>();
+  float_columns<T, FloatDivide>(kernel, args, scope, out);
   bool zero = false;
-  for (uint32_t i = 0; i < scope.rows; ++i) {
-    zero |= b[i] == 0;
-    if constexpr (kModulo) result[i] = std::fmod(a[i], b[i]);
-    else result[i] = a[i] / b[i];
-  }
+  for (uint32_t i = 0; i < scope.rows; ++i) zero |= b[i] == 0;
   if (zero) null_rows(kernel, scope, out, [&](uint32_t i) { return b[i] == 0; });
 }
 
@@ -253,9 +257,9 @@ bool float_kernel(const Expr& expr, Kernel* kernel) {
     case Op::kAdd: choose_float<T, FloatAdd>(expr, k); return true;
     case Op::kSubtract: choose_float<T, FloatSubtract>(expr, k); return true;
     case Op::kMultiply: choose_float<T, FloatMultiply>(expr, k); return true;
-    case Op::kDivide:
-    case Op::kIntegerDivide: k.function = float_divide<T, false>; return true;
-    case Op::kModulo: k.function = float_divide<T, true>; return true;
+    case Op::kDivide: choose_float<T, FloatDivide>(expr, k); return true;
+    case Op::kModulo: choose_float<T, FloatModulo>(expr, k); return true;
+    case Op::kIntegerDivide: k.function = float_whole_divide<T>; return true;
     case Op::kNegate: k.function = float_negate<T, false>; return true;
     case Op::kAbs: k.function = float_negate<T, true>; return true;
     default: return false;
@@ -274,7 +278,8 @@ bool find_arithmetic_kernel(const Expr& expr, Kernel* kernel) {
   if (is_float(expr.type)) {
     return expr.type.kind == data::TypeKind::kFloat ? float_kernel<float>(expr, kernel) : float_kernel<double>(expr, kernel);
   }
-  if (!is_integer(expr.type)) return false;
+  // UHUGEINT: DuckDB's checks miss some overflows, so it computes those itself.
+  if (!is_integer(expr.type) || expr.type.kind == data::TypeKind::kUInt128) return false;
   return with_integer(expr.type.physical(), [&](auto tag) { return integer_kernel<typename decltype(tag)::type>(expr, kernel); });
 }
 

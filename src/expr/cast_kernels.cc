@@ -40,13 +40,22 @@ template <class From, class To, class Convert>
 
 // ---- among integers, floating point and BOOLEAN ----------------------------------------------------------------------
 
+// DuckDB's HUGEINT to DOUBLE: by halves, each rounded.
+double wide_to_double(int128 value) {
+  const uint64_t low = static_cast<uint64_t>(value);
+  const int64_t high = static_cast<int64_t>(value >> 64);
+  if (high == -1) return -static_cast<double>(~low) - 1;
+  return static_cast<double>(low) + static_cast<double>(high) * 18446744073709551616.0;
+}
+
 template <class From, class To>
 bool convert_number(From value, To& result) {
   if constexpr (std::is_floating_point_v<From> && std::is_floating_point_v<To>) {
     result = static_cast<To>(value);
     return sizeof(To) >= sizeof(From) || !std::isfinite(value) || std::isfinite(result);
   } else if constexpr (std::is_floating_point_v<To>) {
-    result = static_cast<To>(value);
+    if constexpr (std::is_same_v<From, int128>) result = static_cast<To>(wide_to_double(value));
+    else result = static_cast<To>(value);
     return true;
   } else if constexpr (std::is_floating_point_v<From>) {
     // The bound is tested before rounding, so a value between the largest number and the bound may wrap, as in DuckDB.
@@ -156,14 +165,21 @@ void decimal_down(const Kernel& kernel, const Column* args, Scope& scope, Column
 
 template <class From, class To>
 void decimal_to_float(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
+  using Wide = std::conditional_t<sizeof(From) == 16, int128, int64_t>;
   const uint32_t scale = kernel.argument_types[0].scale;
-  const int64_t power = static_cast<int64_t>(power_of_ten(scale));
+  const Wide power = static_cast<Wide>(power_of_ten(scale));
   const To divisor = static_cast<To>(static_cast<double>(power));
   constexpr int64_t kExact = sizeof(To) == 8 ? int64_t{1} << 53 : int64_t{1} << 24;
+  auto real = [](Wide value) {
+    To result;
+    convert_number<Wide, To>(value, result);
+    return result;
+  };
   convert_rows<From, To>(kernel, args, scope, out, [&](From v, To& r) {
-    const int64_t value = v;
-    if ((value <= kExact && value >= -kExact) || scale == 0) [[likely]] r = static_cast<To>(value) / divisor;
-    else r = static_cast<To>(value / power) + static_cast<To>(value % power) / divisor;
+    const Wide value = v;
+    if (value <= kExact && value >= -kExact) [[likely]] r = static_cast<To>(static_cast<int64_t>(value)) / divisor;
+    else if (scale == 0) r = real(value) / divisor;
+    else r = real(value / power) + real(value % power) / divisor;
     return true;
   });
 }
@@ -305,7 +321,7 @@ KernelFunction find_number_cast(const Type& from, const Type& to, Kernel& kernel
         using To = typename decltype(b)::type;
         if constexpr (std::is_same_v<To, uint128>) return false;
         else if constexpr (!std::is_floating_point_v<To>) found = decimal_to_integer<From, To>;
-        else if constexpr (sizeof(From) <= 8) found = decimal_to_float<From, To>;
+        else if constexpr (sizeof(From) <= 8 || sizeof(To) == 8) found = decimal_to_float<From, To>;
         return true;
       });
     });
@@ -328,9 +344,10 @@ KernelFunction find_number_cast(const Type& from, const Type& to, Kernel& kernel
     return with_number(to.physical(), [&](auto b) {
       using From = typename decltype(a)::type;
       using To = typename decltype(b)::type;
-      // 128-bit integers to and from floating point round in DuckDB's own way: left to it.
+      // 128-bit integers and floating point round in DuckDB's own way: but for HUGEINT to DOUBLE, left to it.
       constexpr bool wide_float = (sizeof(From) == 16 && std::is_floating_point_v<To>) || (sizeof(To) == 16 && std::is_floating_point_v<From>);
-      if constexpr (!wide_float) found = number_cast<From, To>;
+      constexpr bool known = std::is_same_v<From, int128> && std::is_same_v<To, double>;
+      if constexpr (!wide_float || known) found = number_cast<From, To>;
       return true;
     });
   });
