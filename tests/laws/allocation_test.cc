@@ -130,5 +130,35 @@ INSTANTIATE_TEST_SUITE_P(
         Plan{"union_all", "SELECT k, v FROM s WHERE v < 100 UNION ALL SELECT k, v FROM s WHERE v > 900"}),
     [](const auto& info) { return std::string(info.param.name); });
 
+TEST(Law6, SingleRowsAndPollingMakeNoHeapCall) {
+#ifdef LAMINAR_COUNTS_NOTHING
+  GTEST_SKIP() << "heap calls are not counted under this sanitizer";
+#else
+  auto database = Database::open();
+  ASSERT_TRUE(database.ok());
+  ASSERT_TRUE((*database)->execute("CREATE SOURCE s (k BIGINT, name VARCHAR, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'memory');"
+                                   "CREATE MATERIALIZED VIEW v AS SELECT name, window_start, count(*) AS c FROM s GROUP BY name, TUMBLE(ts, INTERVAL '1 hour');").ok());
+  auto subscription = (*database)->subscribe("v");
+  ASSERT_TRUE(subscription.ok());
+  auto appender = (*database)->appender("s");
+  ASSERT_TRUE(appender.ok());
+  uint64_t counted = 0, polled = 0;
+  TickChanges changes;
+  for (int i = 0; i < 3000; ++i) {
+    calls = 0;
+    armed = true;
+    (*appender)->add(int64_t{i}).add(i % 2 ? "a name of more than twelve bytes" : "short").add(1'767'225'600 * kSecond + i);
+    const bool row = (*appender)->end_row().ok(), tick = (*appender)->flush().ok();
+    const auto more = (*subscription)->poll(changes);
+    armed = false;
+    ASSERT_TRUE(row && tick && more.ok());
+    if (i >= 1000) counted += calls;
+    polled += *more;
+  }
+  EXPECT_EQ(polled, 3000u);
+  EXPECT_EQ(counted, 0u);
+#endif
+}
+
 }  // namespace
 }  // namespace laminar
