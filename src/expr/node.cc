@@ -66,8 +66,10 @@ class KernelNode final : public Node {
       if (!args_[i]) continue;
       args_[i]->evaluate(scope);
       columns_[i] = args_[i]->result;
-      if (kernel_.strict && columns_[i].validity) merge(columns_[i].validity, scope.rows);
     }
+    // Only now: what a later argument computes on its way may use our register.
+    for (size_t i = 0; kernel_.strict && i < args_.size(); ++i)
+      if (args_[i] && columns_[i].validity) merge(columns_[i].validity, scope.rows);
     kernel_.function(kernel_, columns_.data(), scope, result);
   }
 
