@@ -1,6 +1,7 @@
 #include "connectors/files/file_source.h"
 
 #include <atomic>
+#include <optional>
 #include <utility>
 
 #include "base/clock.h"
@@ -38,6 +39,7 @@ struct FileSourceSpec {
   ReadOptions read;
   bool watch = false;
   int64_t poll_interval_us = kPollIntervalUs;
+  std::optional<uint64_t> rows_total;  // where the files say it
 };
 
 class FileSourceReader final : public stream::SourceReader {
@@ -73,11 +75,7 @@ class FileSourceReader final : public stream::SourceReader {
     return ReadState::kRows;
   }
 
-  std::optional<uint64_t> rows_total() const override {
-    if (spec_->format != FileFormat::kParquet || spec_->watch) return std::nullopt;
-    const Result<uint64_t> rows = parquet_row_count(*spec_->files);
-    return rows.ok() ? std::optional(*rows) : std::nullopt;
-  }
+  std::optional<uint64_t> rows_total() const override { return spec_->rows_total; }
 
   void cancel() override {
     cancelled_.store(true, std::memory_order_relaxed);
@@ -189,6 +187,11 @@ Result<std::unique_ptr<stream::SourceDefinition>> make_file_source(const std::st
       const Status status = make_reader(*format, schema, spec->read, nullptr)->open(*first);
       if (!status.ok()) return at_path(status);
     }
+  }
+  if (*format == FileFormat::kParquet && !spec->watch) {
+    const Result<uint64_t> rows = parquet_row_count(*spec->files);
+    if (!rows.ok()) return Status(ErrorCode::kFileUnreadable, rows.status().text(), path_offset);
+    spec->rows_total = *rows;
   }
   return std::unique_ptr<stream::SourceDefinition>(std::make_unique<FileSource>(std::move(spec), std::move(inferred)));
 }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -136,6 +137,44 @@ TEST_F(Scanners, CsvWhateverIsWrittenComesBack) {
       expected.push_back(text);
     }
     ASSERT_EQ(csv(bytes), expected);
+  }
+}
+
+// Random bytes: no crash, and every byte but blanks and line ends is in exactly one record.
+TEST_F(Scanners, NoByteIsLostOrSeenTwice) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  const auto without_blanks = [](std::string text) {
+    std::erase_if(text, [](char c) { return c == '\n' || c == '\r' || c == ' '; });
+    return text;
+  };
+  for (int round = 0; round < 2000; ++round) {
+    const std::string_view alphabet = round % 2 ? "ab,\"\n\r" : "{}[]\":,1a\\un \n\n";
+    std::string bytes;
+    for (size_t n = random() % (round % 100 == 0 ? 100'000 : 200); n > 0; --n) bytes += alphabet[random() % alphabet.size()];
+    ByteWindow w = window(bytes);
+    std::string seen;
+    uint64_t last_line = 0;
+    if (round % 2) {
+      CsvScanner scanner(',');
+      scanner.start();
+      while (*scanner.next(w, false)) {
+        seen += scanner.text();
+        ASSERT_GT(scanner.line(), last_line);
+        last_line = scanner.line();
+      }
+    } else {
+      JsonScanner scanner;
+      scanner.start();
+      while (*scanner.next(w)) {
+        seen += scanner.text();
+        ASSERT_GT(scanner.line(), last_line);
+        last_line = scanner.line();
+      }
+    }
+    ASSERT_EQ(without_blanks(seen), without_blanks(bytes));
+    ASSERT_LE(last_line, 1 + static_cast<uint64_t>(std::count(bytes.begin(), bytes.end(), '\n')));
   }
 }
 
