@@ -341,9 +341,11 @@ Result<expr::ExprPtr> bind_predicate(duckdb::ClientContext& context, Backend&, c
     RewrittenQuery query = rewrite_query(context, std::move(statement));
     Translator translator(context, facts);
     NodePtr root = simplify(translator.translate(*query.plan));
-    // Filters on the scan with all columns in order; the optimizer may have dropped them or the whole relation.
+    // Filters on the scan with all columns; the optimizer may have dropped them or the whole relation. It may also have
+    // the scan read the condition's columns first, with a projection on top that puts all back in order.
     std::vector<expr::ExprPtr> terms;
     Node* node = root.get();
+    if (node->kind == NodeKind::kProject) node = node->inputs[0].get();
     while (node->kind == NodeKind::kFilter) {
       terms.push_back(static_cast<plan::FilterNode*>(node)->predicate);
       node = node->inputs[0].get();
@@ -354,6 +356,8 @@ Result<expr::ExprPtr> bind_predicate(duckdb::ClientContext& context, Backend&, c
       throw BindFailure(ErrorCode::kNotIncremental, "this condition cannot be checked row by row", facts.first);
     }
     if (terms.empty()) return expr::constant(data::Value::of(boolean, true));
+    const std::vector<uint32_t>& columns = static_cast<const plan::ScanNode*>(node)->source_columns;
+    for (expr::ExprPtr& term : terms) term = expr::remap_columns(term, columns);
     return terms.size() == 1 ? terms[0] : expr::call(expr::Op::kAnd, boolean, std::move(terms));
   });
 }
