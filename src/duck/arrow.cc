@@ -100,6 +100,12 @@ class Importer final : public ArrowImporter {
     owner->arrow_array = *array;
     array->release = nullptr;
     try {
+      // One state per column for the whole array: DuckDB reads a dictionary at the array's first rows and keeps it there.
+      std::vector<std::unique_ptr<duckdb::ArrowArrayScanState>> states;
+      for (size_t i = 0; i < types_.size(); ++i) {
+        states.push_back(std::make_unique<duckdb::ArrowArrayScanState>(*connection_->context));
+        states.back()->owned_data = owner;
+      }
       std::vector<data::BatchBuffer> batches;
       const int64_t rows = owner->arrow_array.length;
       if (owner->arrow_array.n_children != static_cast<int64_t>(types_.size())) {
@@ -112,7 +118,7 @@ class Importer final : public ArrowImporter {
       for (int64_t begin = 0; begin < rows; begin += data::kBatchRowsMax) {
         const uint32_t count = static_cast<uint32_t>(std::min<int64_t>(rows - begin, data::kBatchRowsMax));
         data::BatchBuffer batch(schema_);
-        import_batch(owner, begin, count, batch);
+        import_batch(owner->arrow_array, states, begin, count, batch);
         batches.push_back(std::move(batch));
       }
       return Result<std::vector<data::BatchBuffer>>(std::move(batches));
@@ -122,14 +128,13 @@ class Importer final : public ArrowImporter {
   }
 
  private:
-  void import_batch(const duckdb::shared_ptr<duckdb::ArrowArrayWrapper>& owner, int64_t begin, uint32_t rows, data::BatchBuffer& out) {
+  void import_batch(ArrowArray& parent, const std::vector<std::unique_ptr<duckdb::ArrowArrayScanState>>& states, int64_t begin,
+                    uint32_t rows, data::BatchBuffer& out) {
     using Convert = duckdb::ArrowToDuckDBConversion;
-    ArrowArray& parent = owner->arrow_array;
     for (uint32_t i = 0; i < types_.size(); ++i) {
       ArrowArray& child = *parent.children[i];
       const duckdb::ArrowType& type = *table_.GetColumns().at(i);
-      duckdb::ArrowArrayScanState state(*connection_->context);
-      state.owned_data = owner;
+      duckdb::ArrowArrayScanState& state = *states[i];
       duckdb::Vector vector(table_.GetTypes()[i], rows);
       const duckdb::idx_t chunk_offset = static_cast<duckdb::idx_t>(begin);
       switch (type.GetPhysicalType()) {
