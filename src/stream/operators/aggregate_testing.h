@@ -61,7 +61,10 @@ inline std::string print(const data::Column& column, uint32_t row) {
 
 inline std::string print_row(const data::Batch& batch, uint32_t row) {
   std::string text;
-  for (size_t c = 0; c < batch.columns.size(); ++c) text += (c ? "," : "") + print(batch.columns[c], row);
+  for (size_t c = 0; c < batch.columns.size(); ++c) {
+    if (c) text += ",";
+    text += print(batch.columns[c], row);
+  }
   return text;
 }
 
