@@ -182,6 +182,27 @@ TEST(Api, ReadersSeeWholeTicksWhileASourceRuns) {
   EXPECT_EQ(rows_of(*database, "SELECT n FROM a"), "276000;");
 }
 
+TEST(Api, AViewCreatedInTheMiddleCatchesUpWithoutLosingARow) {
+  auto database = open();
+  ASSERT_TRUE(database->execute("CREATE SOURCE bid (auction BIGINT, bidder BIGINT, price BIGINT, date_time TIMESTAMP, WATERMARK FOR date_time AS date_time) "
+                                "WITH (connector = 'nexmark', table = 'bid', events = 2000000);"
+                                "CREATE MATERIALIZED VIEW a AS SELECT bidder, window_start, count(*) AS n, sum(price) AS p FROM bid "
+                                "GROUP BY bidder, TUMBLE(date_time, INTERVAL '10 seconds')").ok());
+  for (const char* name : {"b", "c", "d"}) {
+    ASSERT_TRUE(database->execute("CREATE MATERIALIZED VIEW " + std::string(name) + " AS SELECT bidder, window_start, count(*) AS n, sum(price) AS p "
+                                  "FROM bid GROUP BY bidder, TUMBLE(date_time, INTERVAL '10 seconds') EMIT ON WINDOW CLOSE").ok());
+    // Waits until the view stands with the others, which may be in the middle of the source.
+    EXPECT_NE(rows_of(*database, "SELECT count(*) FROM " + std::string(name)), "LDB-9001");
+  }
+  ASSERT_TRUE(database->drain().ok());
+  EXPECT_EQ(rows_of(*database, "SELECT sum(n) FROM a"), "1840000;");
+  for (const std::string name : {"b", "c", "d"}) {
+    EXPECT_EQ(rows_of(*database, "SELECT count(*) FROM (FROM a EXCEPT ALL FROM " + name + ")"), "0;") << name;
+    EXPECT_EQ(rows_of(*database, "SELECT count(*) FROM (FROM " + name + " EXCEPT ALL FROM a)"), "0;") << name;
+    EXPECT_EQ(rows_of(*database, "SELECT count(*) FROM late_rows('" + name + "')"), "0;") << name;
+  }
+}
+
 TEST(Api, AThousandViewsStartInLessThan50MillisecondsEach) {
   auto database = open();
   ASSERT_TRUE(database->execute(kTicks).ok());

@@ -40,13 +40,14 @@ void append_i128(int128 value, std::string& out) {
   append_u128(value < 0 ? -static_cast<uint128>(value) : static_cast<uint128>(value), out);
 }
 
-void append_decimal(int128 value, uint8_t scale, std::string& out) {
+// DuckDB leaves out the zero before the point where every digit stands behind it: DECIMAL(2,2) prints ".50".
+void append_decimal(int128 value, uint8_t width, uint8_t scale, std::string& out) {
   if (value < 0) out += '-';
   uint128 magnitude = value < 0 ? -static_cast<uint128>(value) : static_cast<uint128>(value);
   if (scale == 0) return append_u128(magnitude, out);
   uint128 power = 1;
   for (int i = 0; i < scale; ++i) power *= 10;
-  append_u128(magnitude / power, out);
+  if (width > scale) append_u128(magnitude / power, out);
   out += '.';
   std::string fraction;
   append_u128(magnitude % power, fraction);
@@ -70,7 +71,7 @@ void append_float(T value, std::string& out) {
   std::string_view digits(text, static_cast<size_t>(end - text));
   const size_t e = digits.find('e');
   const int exponent = std::atoi(digits.data() + e + 1);
-  if (exponent >= -5 && exponent < 16) {
+  if (exponent >= -4 && exponent < 16) {
     end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr;
     std::string_view fixed(text, static_cast<size_t>(end - text));
     out += fixed;
@@ -144,14 +145,9 @@ void append_timestamp_us(int64_t us, std::string& out) {
   constexpr int64_t kDayUs = 86'400'000'000;
   int64_t days = us / kDayUs;
   if (us % kDayUs < 0) --days;
-  std::string date;
-  append_date(static_cast<int32_t>(days), date);
-  const bool before_christ = date.ends_with(" (BC)");
-  if (before_christ) date.resize(date.size() - 5);
-  out += date;
+  append_date(static_cast<int32_t>(days), out);
   out += ' ';
   append_time_of_day(us - days * kDayUs, out);
-  if (before_christ) out += " (BC)";
 }
 
 void append_text(const Type& type, const Column& column, uint32_t row, std::string& out) {
@@ -176,10 +172,10 @@ void append_text(const Type& type, const Column& column, uint32_t row, std::stri
     case TypeKind::kTimestampNs: return append_timestamp_us(at_row<int64_t>(column, row) / 1000, out);
     case TypeKind::kDecimal:
       switch (type.physical()) {
-        case Physical::kI16: return append_decimal(at_row<int16_t>(column, row), type.scale, out);
-        case Physical::kI32: return append_decimal(at_row<int32_t>(column, row), type.scale, out);
-        case Physical::kI64: return append_decimal(at_row<int64_t>(column, row), type.scale, out);
-        default: return append_decimal(at_row<int128>(column, row), type.scale, out);
+        case Physical::kI16: return append_decimal(at_row<int16_t>(column, row), type.width, type.scale, out);
+        case Physical::kI32: return append_decimal(at_row<int32_t>(column, row), type.width, type.scale, out);
+        case Physical::kI64: return append_decimal(at_row<int64_t>(column, row), type.width, type.scale, out);
+        default: return append_decimal(at_row<int128>(column, row), type.width, type.scale, out);
       }
     default: break;
   }
