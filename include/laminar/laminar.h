@@ -9,6 +9,7 @@
 // Time:    timestamps are microseconds since 1970-01-01 UTC; dates are days.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -198,8 +199,11 @@ class LAMINAR_API Database {
   // database. `with_snapshot`: the first call gives the content as of the subscription's tick.
   using Callback = std::function<void(const TickChanges&)>;
   Result<std::unique_ptr<Subscription>> subscribe(const std::string& view, Callback callback, bool with_snapshot = false);
-  // Without a callback: poll() the subscription.
-  Result<std::unique_ptr<Subscription>> subscribe(const std::string& view, bool with_snapshot = false);
+  // Without a callback: poll() the subscription. A bool and nothing else: the name of a function is a callback.
+  Result<std::unique_ptr<Subscription>> subscribe(const std::string& view) { return subscribe(view, Callback()); }
+  Result<std::unique_ptr<Subscription>> subscribe(const std::string& view, std::same_as<bool> auto with_snapshot) {
+    return subscribe(view, Callback(), with_snapshot);
+  }
 
   std::vector<Metric> metrics();
   uint64_t tick();

@@ -393,10 +393,6 @@ Result<std::unique_ptr<Subscription>> Database::subscribe(const std::string& vie
   return std::make_unique<Subscription>(std::move(impl));
 }
 
-Result<std::unique_ptr<Subscription>> Database::subscribe(const std::string& view, bool with_snapshot) {
-  return subscribe(view, Callback(), with_snapshot);
-}
-
 Result<bool> Subscription::poll(TickChanges& changes, int timeout_ms) {
   switch (impl_->subscription->poll(impl_->rows, timeout_ms)) {
     case engine::Subscription::State::kChanges: impl_->show(*impl_->rows, changes); return true;
