@@ -95,9 +95,10 @@ BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& t
   RewrittenQuery query = [&] {
     try {
       return rewrite_query(context, std::move(statement));
-    } catch (const BindFailure& failure) {
-      if (failure.error().offset >= 0) throw;
-      throw BindFailure(failure.error().code, failure.error().message, facts.first);
+    } catch (const std::exception& exception) {
+      Error error = to_error(exception, text);
+      if (error.offset < 0) error.offset = facts.file >= 0 ? facts.file : facts.first;
+      throw BindFailure(std::move(error));
     }
   }();
   Translator translator(context, facts);
@@ -120,6 +121,8 @@ WindowUse window_use(Node& root) {
   WindowUse use;
   visit_nodes(root, [&](Node& node) {
     if (node.kind == NodeKind::kWindowAssign) use.windowed = true;
+    // A condition that is never true leaves no rows and no window.
+    if (node.kind == NodeKind::kValues && static_cast<const plan::ValuesNode&>(node).rows.empty()) use.windowed = true;
     if (node.kind == NodeKind::kAggregate) {
       const auto& aggregate = static_cast<const plan::AggregateNode&>(node);
       use.windowed |= aggregate.window.has_value();
@@ -129,6 +132,28 @@ WindowUse window_use(Node& root) {
   });
   use.time_bounded |= use.windowed;
   return use;
+}
+
+// Whether rows below the watermark can come out of the node: nothing above a window is late.
+bool may_be_late(const Node& node) {
+  if (node.kind == NodeKind::kWindowAssign) return false;
+  if (node.kind == NodeKind::kAggregate && static_cast<const plan::AggregateNode&>(node).window) return false;
+  return node.inputs.empty() || std::any_of(node.inputs.begin(), node.inputs.end(), [](const NodePtr& input) { return may_be_late(*input); });
+}
+
+// A view equals its query at every tick: groups and rankings that are no windows take rows however late, so they are
+// never final.
+void keep_late_rows(Node& root) {
+  visit_nodes(root, [](Node& node) {
+    if (node.kind == NodeKind::kAggregate && may_be_late(*node.inputs[0])) {
+      auto& aggregate = static_cast<plan::AggregateNode&>(node);
+      if (!aggregate.window && aggregate.emit == EmitPolicy::kOnUpdate) aggregate.time_group.reset();
+    } else if (node.kind == NodeKind::kTopN && may_be_late(*node.inputs[0])) {
+      auto& top_n = static_cast<plan::TopNNode&>(node);
+      if (top_n.emit == EmitPolicy::kOnUpdate) top_n.time_partition.reset();
+    }
+  });
+  plan::derive_properties(root);
 }
 
 void set_policies(Node& root, EmitPolicy emit, int64_t lateness_us) {
@@ -234,6 +259,26 @@ void apply_emit(plan::ViewPlan& plan, const CreateView& statement) {
   }
 }
 
+// Whether the aggregate's state grows with its input.
+bool keeps_values(const plan::AggregateCall& call, bool append_only) {
+  using plan::AggregateKind;
+  switch (call.kind) {
+    case AggregateKind::kQuantileCont:
+    case AggregateKind::kQuantileDisc:
+    case AggregateKind::kMedian:
+    case AggregateKind::kStringAgg:
+    case AggregateKind::kList:
+    case AggregateKind::kForeign: return true;
+    case AggregateKind::kMin:
+    case AggregateKind::kMax:
+    case AggregateKind::kFirst:
+    case AggregateKind::kLast:
+    case AggregateKind::kArgMin:
+    case AggregateKind::kArgMax: return call.distinct || !append_only;
+    default: return call.distinct;
+  }
+}
+
 // State of a stream is nobody's content: it must be bounded by event time.
 void refuse_unbounded(Node& root, int64_t position) {
   visit_nodes(root, [&](Node& node) {
@@ -245,7 +290,11 @@ void refuse_unbounded(Node& root, int64_t position) {
     };
     if (node.kind == NodeKind::kAggregate) {
       const auto& aggregate = static_cast<const plan::AggregateNode&>(node);
-      if (!aggregate.window && !aggregate.time_group && !aggregate.groups.empty()) refuse("the groups");
+      if (aggregate.window || aggregate.time_group) return;
+      if (!aggregate.groups.empty()) refuse("the groups");
+      for (const plan::AggregateCall& call : aggregate.aggregates) {
+        if (keeps_values(call, aggregate.inputs[0]->append_only)) refuse("the values of an aggregate");
+      }
     } else if (node.kind == NodeKind::kTopN) {
       const auto& top_n = static_cast<const plan::TopNNode&>(node);
       if (!top_n.time_partition && !top_n.partition.empty()) refuse("the rankings");
@@ -301,6 +350,7 @@ Result<plan::ViewPlan> bind_view(duckdb::ClientContext& context, Backend&, const
     plan.inputs = std::move(relation.inputs);
     apply_emit(plan, statement);
     if (plan.is_stream) refuse_unbounded(*plan.root, relation.position);
+    else keep_late_rows(*plan.root);
     return plan;
   });
 }

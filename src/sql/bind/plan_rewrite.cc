@@ -184,7 +184,7 @@ NodePtr fuse_window(std::unique_ptr<AggregateNode> aggregate) {
   std::vector<ExprPtr> positions(width + 2);
   const auto provide = [&](uint32_t column, GroupKind kind, const char* name) {
     const bool read = std::any_of(outer.begin(), outer.end(),
-                                  [&](const ExprPtr& term) { return columns_of(*term, width + 2)[column]; });
+                                  [&](const ExprPtr& term) -> bool { return columns_of(*term, width + 2)[column]; });
     const auto found = std::find_if(aggregate->groups.begin(), aggregate->groups.end(),
                                     [&](const auto& group) { return group.kind == kind; });
     uint32_t at = static_cast<uint32_t>(found - aggregate->groups.begin());

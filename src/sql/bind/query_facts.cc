@@ -9,6 +9,9 @@
 #include <duckdb/parser/tableref/list.hpp>
 #include <duckdb/planner/binder.hpp>
 #include <duckdb/planner/expression_binder/constant_binder.hpp>
+#include <utility>
+
+#include "sql/bind/bind_failure.h"
 
 namespace laminar::sql {
 namespace {
@@ -43,6 +46,9 @@ class Collector {
     switch (node.type) {
       case duckdb::QueryNodeType::SELECT_NODE: {
         auto& select = node.Cast<duckdb::SelectNode>();
+        if (select.sample && select.from_table && facts.sample < 0 && select.from_table->query_location.IsValid()) {
+          facts.sample = static_cast<int64_t>(select.from_table->query_location.GetIndex());
+        }
         for (auto& expression : select.select_list) visit(expression);
         if (select.from_table) visit(*select.from_table);
         if (select.where_clause) visit(select.where_clause);
@@ -57,18 +63,17 @@ class Collector {
       case duckdb::QueryNodeType::SET_OPERATION_NODE: {
         auto& operation = node.Cast<duckdb::SetOperationNode>();
         for (size_t i = 0; i < operation.children.size(); i++) {
-          const int64_t before = last_;
-          visit(*operation.children[i]);
-          if (i == 0 && operation.setop_type != duckdb::SetOperationType::UNION && facts.set_operation < 0) {
-            facts.set_operation = last_ >= 0 ? last_ : before;
+          if (i == 1 && operation.setop_type != duckdb::SetOperationType::UNION && facts.set_operation < 0) {
+            next_is_ = &facts.set_operation;
           }
+          visit(*operation.children[i]);
         }
         break;
       }
       case duckdb::QueryNodeType::RECURSIVE_CTE_NODE: {
         auto& recursive = node.Cast<duckdb::RecursiveCTENode>();
         visit(*recursive.left);
-        if (facts.recursive < 0) facts.recursive = last_;
+        if (facts.recursive < 0) next_is_ = &facts.recursive;
         visit(*recursive.right);
         break;
       }
@@ -101,6 +106,12 @@ class Collector {
           const auto& right = join.right->query_location;
           facts.join = at >= 0 ? at : right.IsValid() ? static_cast<int64_t>(right.GetIndex()) : left;
         }
+        break;
+      }
+      case duckdb::TableReferenceType::BASE_TABLE: {
+        const std::string& name = ref.Cast<duckdb::BaseTableRef>().table_name;
+        facts.tables.emplace(duckdb::StringUtil::Lower(name), at);
+        if (facts.file < 0 && name.find_first_of("./:") != std::string::npos) facts.file = at;
         break;
       }
       case duckdb::TableReferenceType::SUBQUERY:
@@ -136,6 +147,8 @@ class Collector {
         visit(*subquery.subquery->node);
         return;
       }
+      case duckdb::ExpressionClass::PARAMETER:
+        throw BindFailure(ErrorCode::kBindError, "parameters have no values in a view: write the value itself", last_);
       case duckdb::ExpressionClass::WINDOW:
         note(facts.window_function, *expression);
         break;
@@ -181,7 +194,10 @@ class Collector {
         call.order_bys->orders[0].type == duckdb::OrderType::DESCENDING) {
       facts.descending.insert(static_cast<int64_t>(call.GetQueryLocation().GetIndex()));
     }
-    for (const auto& child : call.children) {
+    // The first argument is the value, constant or not; but for a percentile WITHIN GROUP, whose value is the order.
+    const bool within_group = call.children.size() == 1 && call.order_bys && duckdb::StringUtil::Contains(duckdb::StringUtil::Lower(call.function_name), "ile");
+    for (size_t i = within_group ? 0 : 1; i < call.children.size(); i++) {
+      const auto& child = call.children[i];
       if (has_column(*child)) continue;
       auto copy = child->Copy();
       auto binder = duckdb::Binder::CreateBinder(context_);
@@ -213,11 +229,13 @@ class Collector {
   void see(int64_t position) {
     if (position < 0) return;
     last_ = position;
+    if (next_is_) *std::exchange(next_is_, nullptr) = position;
     if (facts.first < 0 || position < facts.first) facts.first = position;
   }
 
   duckdb::ClientContext& context_;
   int64_t last_ = -1;
+  int64_t* next_is_ = nullptr;  // takes the next position seen: the operation itself has none
 };
 
 }  // namespace

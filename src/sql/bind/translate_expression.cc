@@ -183,8 +183,10 @@ ExprPtr Translator::native(const duckdb::Expression& bound, const std::vector<Ou
     }
     case ExpressionClass::BOUND_CONSTANT: {
       auto node = make(ExprKind::kConstant, bound);
-      node->constant = duck::value_from_duckdb(bound.Cast<duckdb::BoundConstantExpression>().value);
+      const duckdb::Value& value = bound.Cast<duckdb::BoundConstantExpression>().value;
+      node->constant = duck::value_from_duckdb(value);
       node->constant.type = node->type;
+      node->text = value.ToSQLString();
       return node;
     }
     case ExpressionClass::BOUND_COMPARISON: {

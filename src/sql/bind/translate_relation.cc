@@ -32,16 +32,28 @@ plan::SortKey sort_key(uint32_t column, const duckdb::BoundOrderByNode& order) {
   return key;
 }
 
+// "(a + 1)" as "a + 1".
+static std::string without_parentheses(std::string text) {
+  if (text.size() < 2 || text.front() != '(') return text;
+  int depth = 0;
+  for (size_t i = 0; i < text.size(); i++) {
+    if (text[i] == '\'') return text;  // quotes may hide parentheses
+    depth += text[i] == '(' ? 1 : text[i] == ')' ? -1 : 0;
+    if (depth == 0) return i + 1 == text.size() ? text.substr(1, text.size() - 2) : text;
+  }
+  return text;
+}
+
 std::string output_name(const duckdb::Expression& bound, const expr::Expr& expression,
                         const std::vector<OutputColumn>& input) {
   if (expression.kind == expr::ExprKind::kColumn) {
-    return bound.HasAlias() && bound.GetExpressionClass() != duckdb::ExpressionClass::BOUND_REF ? bound.GetAlias()
-                                                                                                : input[expression.column].name;
+    return bound.HasAlias() ? bound.GetAlias() : input[expression.column].name;
   }
-  if (bound.HasAlias()) return bound.GetAlias();
+  // DuckDB makes aliases of its own from the text.
+  if (bound.HasAlias() && bound.GetAlias() != bound.ToString()) return bound.GetAlias();
   std::vector<std::string> names;
   for (const OutputColumn& column : input) names.push_back(column.name);
-  return expr::to_text(expression, &names);
+  return without_parentheses(expr::to_text(expression, &names));
 }
 
 NodePtr project_columns(NodePtr input, const std::vector<uint32_t>& columns) {
@@ -171,10 +183,11 @@ NodePtr Translator::scan(duckdb::LogicalGet& get) {
   const auto* ours = dynamic_cast<const LaminarScanData*>(get.bind_data.get());
   if (!ours || !get.children.empty()) {
     const auto table = get.GetTable();
+    const auto named = table ? facts_.tables.find(duckdb::StringUtil::Lower(table->name)) : facts_.tables.end();
     refuse(ErrorCode::kNotIncremental,
            "a view reads our sources, streams, tables and views, not " +
-               (table ? "table " + table->name : "function " + get.function.name + "()"),
-           facts_.table_function, facts_);
+               (table ? "DuckDB's table " + table->name : "function " + get.function.name + "()"),
+           named != facts_.tables.end() ? named->second : facts_.table_function >= 0 ? facts_.table_function : facts_.file, facts_);
   }
   CHECK(get.table_filters.filters.empty());
   const Object& object = *ours->description;
@@ -185,7 +198,7 @@ NodePtr Translator::scan(duckdb::LogicalGet& get) {
   const auto& column_ids = get.GetColumnIds();
   std::vector<uint32_t> columns;
   for (const auto& id : column_ids) {
-    if (id.HasChildren()) {
+    if (id.IsPushdownExtract()) {
       refuse(ErrorCode::kNotImplemented, "reading one field of a struct column is not implemented yet", -1, facts_);
     }
     // A scan of no column at all, for count(*), asks for a virtual one; any column will do, it is pruned later.
@@ -267,8 +280,7 @@ NodePtr Translator::projection(duckdb::LogicalProjection& projection) {
   for (const auto& bound : projection.expressions) {
     auto expression_node = expression(*bound, input->columns);
     if (node->offset < 0) node->offset = expression_node->offset;
-    node->columns.push_back({bound->HasAlias() ? bound->GetAlias() : output_name(*bound, *expression_node, input->columns),
-                             expression_node->type, std::nullopt});
+    node->columns.push_back({output_name(*bound, *expression_node, input->columns), expression_node->type, std::nullopt});
     node->expressions.push_back(std::move(expression_node));
   }
   node->inputs.push_back(std::move(input));

@@ -194,7 +194,7 @@ NodePtr Translator::rank(duckdb::LogicalFilter* filter, duckdb::LogicalWindow& w
 
 // ORDER BY .. LIMIT n [OFFSET m].
 NodePtr Translator::limit(duckdb::LogicalLimit& bound) {
-  const int64_t position = facts_.limit >= 0 ? facts_.limit : facts_.first;
+  const int64_t position = facts_.limit >= 0 ? facts_.limit : facts_.order_by >= 0 ? facts_.order_by : facts_.first;
   const auto constant = [&](const duckdb::BoundLimitNode& node, const char* what) -> std::optional<uint64_t> {
     if (node.Type() == duckdb::LimitNodeType::UNSET) return std::nullopt;
     if (node.Type() != duckdb::LimitNodeType::CONSTANT_VALUE) {
