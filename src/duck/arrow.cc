@@ -30,7 +30,8 @@ struct ArrowExporter::State {
   ExtensionTypes extensions;
 };
 
-ArrowExporter::ArrowExporter(std::shared_ptr<Database> database, data::Schema schema) : state_(std::make_unique<State>()) {
+ArrowExporter::ArrowExporter(std::shared_ptr<Database> database, data::Schema schema)
+    : state_(std::make_unique<State>()) {
   state_->database = std::move(database);
   state_->schema = std::move(schema);
   state_->connection = state_->database->connect();
@@ -57,7 +58,8 @@ Status ArrowExporter::export_rows(std::span<const data::Batch> batches, ArrowArr
   try {
     uint64_t rows = 0;
     for (const data::Batch& batch : batches) rows += batch.rows;
-    duckdb::ArrowAppender appender(state_->logical, rows, state_->connection->context->GetClientProperties(), state_->extensions);
+    duckdb::ArrowAppender appender(state_->logical, rows, state_->connection->context->GetClientProperties(),
+                                   state_->extensions);
     std::vector<uint32_t> columns;
     for (uint32_t i = 0; i < state_->types.size(); ++i) columns.push_back(i);
     BatchScan scan(state_->types, columns);
@@ -90,8 +92,8 @@ class Importer final : public ArrowImporter {
 
   Status check() {
     if (table_.GetTypes().size() == types_.size()) return {};
-    return Status(ErrorCode::kTypeMismatch, "the Arrow data has " + std::to_string(table_.GetTypes().size()) + " columns where " +
-                                                std::to_string(types_.size()) + " are expected");
+    return Status(ErrorCode::kTypeMismatch, "the Arrow data has " + std::to_string(table_.GetTypes().size()) +
+                                                " columns where " + std::to_string(types_.size()) + " are expected");
   }
 
   Result<std::vector<data::BatchBuffer>> import_rows(ArrowArray* array) override {
@@ -100,7 +102,8 @@ class Importer final : public ArrowImporter {
     owner->arrow_array = *array;
     array->release = nullptr;
     try {
-      // One state per column for the whole array: DuckDB reads a dictionary at the array's first rows and keeps it there.
+      // One state per column for the whole array: DuckDB reads a dictionary at the array's first rows and keeps it
+      // there.
       std::vector<std::unique_ptr<duckdb::ArrowArrayScanState>> states;
       for (size_t i = 0; i < types_.size(); ++i) {
         states.push_back(std::make_unique<duckdb::ArrowArrayScanState>(*connection_->context));
@@ -128,8 +131,8 @@ class Importer final : public ArrowImporter {
   }
 
  private:
-  void import_batch(ArrowArray& parent, const std::vector<std::unique_ptr<duckdb::ArrowArrayScanState>>& states, int64_t begin,
-                    uint32_t rows, data::BatchBuffer& out) {
+  void import_batch(ArrowArray& parent, const std::vector<std::unique_ptr<duckdb::ArrowArrayScanState>>& states,
+                    int64_t begin, uint32_t rows, data::BatchBuffer& out) {
     using Convert = duckdb::ArrowToDuckDBConversion;
     for (uint32_t i = 0; i < types_.size(); ++i) {
       ArrowArray& child = *parent.children[i];
@@ -170,7 +173,8 @@ class Importer final : public ArrowImporter {
 
 }  // namespace
 
-Result<std::unique_ptr<ArrowImporter>> ArrowImporter::open(std::shared_ptr<Database> database, const ArrowSchema& arrow, data::Schema schema) {
+Result<std::unique_ptr<ArrowImporter>> ArrowImporter::open(std::shared_ptr<Database> database, const ArrowSchema& arrow,
+                                                           data::Schema schema) {
   try {
     auto importer = std::make_unique<Importer>(std::move(database), arrow, std::move(schema));
     RETURN_IF_ERROR(importer->check());

@@ -24,13 +24,34 @@ using expr::ExprPtr;
 using expr::Op;
 
 Op function_op(const std::string& name, size_t args) {
-  static const std::map<std::string, Op> kOps = {
-      {"+", Op::kAdd}, {"-", Op::kSubtract}, {"*", Op::kMultiply}, {"/", Op::kDivide}, {"//", Op::kIntegerDivide}, {"%", Op::kModulo},
-      {"abs", Op::kAbs}, {"@", Op::kAbs}, {"~~", Op::kLike}, {"!~~", Op::kNotLike}, {"prefix", Op::kStartsWith},
-      {"starts_with", Op::kStartsWith}, {"suffix", Op::kEndsWith}, {"ends_with", Op::kEndsWith}, {"contains", Op::kContains},
-      {"||", Op::kConcat}, {"substring", Op::kSubstring}, {"substr", Op::kSubstring}, {"length", Op::kLength}, {"lower", Op::kLower},
-      {"upper", Op::kUpper}, {"epoch_us", Op::kEpochUs}, {"hour", Op::kDatePartHour}, {"minute", Op::kDatePartMinute},
-      {"second", Op::kDatePartSecond}, {"day", Op::kDatePartDay}, {"month", Op::kDatePartMonth}, {"year", Op::kDatePartYear}};
+  static const std::map<std::string, Op> kOps = {{"+", Op::kAdd},
+                                                 {"-", Op::kSubtract},
+                                                 {"*", Op::kMultiply},
+                                                 {"/", Op::kDivide},
+                                                 {"//", Op::kIntegerDivide},
+                                                 {"%", Op::kModulo},
+                                                 {"abs", Op::kAbs},
+                                                 {"@", Op::kAbs},
+                                                 {"~~", Op::kLike},
+                                                 {"!~~", Op::kNotLike},
+                                                 {"prefix", Op::kStartsWith},
+                                                 {"starts_with", Op::kStartsWith},
+                                                 {"suffix", Op::kEndsWith},
+                                                 {"ends_with", Op::kEndsWith},
+                                                 {"contains", Op::kContains},
+                                                 {"||", Op::kConcat},
+                                                 {"substring", Op::kSubstring},
+                                                 {"substr", Op::kSubstring},
+                                                 {"length", Op::kLength},
+                                                 {"lower", Op::kLower},
+                                                 {"upper", Op::kUpper},
+                                                 {"epoch_us", Op::kEpochUs},
+                                                 {"hour", Op::kDatePartHour},
+                                                 {"minute", Op::kDatePartMinute},
+                                                 {"second", Op::kDatePartSecond},
+                                                 {"day", Op::kDatePartDay},
+                                                 {"month", Op::kDatePartMonth},
+                                                 {"year", Op::kDatePartYear}};
   const auto found = kOps.find(name);
   if (found == kOps.end()) return Op::kNone;
   return found->second == Op::kSubtract && args == 1 ? Op::kNegate : found->second;
@@ -38,26 +59,41 @@ Op function_op(const std::string& name, size_t args) {
 
 Op comparison_op(ExpressionType type) {
   switch (type) {
-    case ExpressionType::COMPARE_EQUAL: return Op::kEqual;
-    case ExpressionType::COMPARE_NOTEQUAL: return Op::kNotEqual;
-    case ExpressionType::COMPARE_LESSTHAN: return Op::kLess;
-    case ExpressionType::COMPARE_LESSTHANOREQUALTO: return Op::kLessEqual;
-    case ExpressionType::COMPARE_GREATERTHAN: return Op::kGreater;
-    case ExpressionType::COMPARE_GREATERTHANOREQUALTO: return Op::kGreaterEqual;
-    case ExpressionType::COMPARE_DISTINCT_FROM: return Op::kIsDistinctFrom;
-    case ExpressionType::COMPARE_NOT_DISTINCT_FROM: return Op::kIsNotDistinctFrom;
-    default: return Op::kNone;
+    case ExpressionType::COMPARE_EQUAL:
+      return Op::kEqual;
+    case ExpressionType::COMPARE_NOTEQUAL:
+      return Op::kNotEqual;
+    case ExpressionType::COMPARE_LESSTHAN:
+      return Op::kLess;
+    case ExpressionType::COMPARE_LESSTHANOREQUALTO:
+      return Op::kLessEqual;
+    case ExpressionType::COMPARE_GREATERTHAN:
+      return Op::kGreater;
+    case ExpressionType::COMPARE_GREATERTHANOREQUALTO:
+      return Op::kGreaterEqual;
+    case ExpressionType::COMPARE_DISTINCT_FROM:
+      return Op::kIsDistinctFrom;
+    case ExpressionType::COMPARE_NOT_DISTINCT_FROM:
+      return Op::kIsNotDistinctFrom;
+    default:
+      return Op::kNone;
   }
 }
 
 Op operator_op(ExpressionType type) {
   switch (type) {
-    case ExpressionType::OPERATOR_NOT: return Op::kNot;
-    case ExpressionType::OPERATOR_IS_NULL: return Op::kIsNull;
-    case ExpressionType::OPERATOR_IS_NOT_NULL: return Op::kIsNotNull;
-    case ExpressionType::OPERATOR_COALESCE: return Op::kCoalesce;
-    case ExpressionType::COMPARE_IN: return Op::kIn;
-    default: return Op::kNone;
+    case ExpressionType::OPERATOR_NOT:
+      return Op::kNot;
+    case ExpressionType::OPERATOR_IS_NULL:
+      return Op::kIsNull;
+    case ExpressionType::OPERATOR_IS_NOT_NULL:
+      return Op::kIsNotNull;
+    case ExpressionType::OPERATOR_COALESCE:
+      return Op::kCoalesce;
+    case ExpressionType::COMPARE_IN:
+      return Op::kIn;
+    default:
+      return Op::kNone;
   }
 }
 
@@ -78,9 +114,11 @@ class Translation {
     if (e.IsFoldable()) return fold(e);
     if (e.GetExpressionClass() == duckdb::ExpressionClass::BOUND_FUNCTION &&
         e.Cast<duckdb::BoundFunctionExpression>().function.name == "normalized_interval") {
-      return (*this)(*e.Cast<duckdb::BoundFunctionExpression>().children[0]);  // our comparisons normalize by themselves
+      return (*this)(
+          *e.Cast<duckdb::BoundFunctionExpression>().children[0]);  // our comparisons normalize by themselves
     }
-    duckdb::ExpressionIterator::EnumerateChildren(e, [&](const Expression& child) { node->args.push_back((*this)(child)); });
+    duckdb::ExpressionIterator::EnumerateChildren(
+        e, [&](const Expression& child) { node->args.push_back((*this)(child)); });
     node->kind = ExprKind::kCall;
     switch (e.GetExpressionClass()) {
       case duckdb::ExpressionClass::BOUND_FUNCTION: {
@@ -88,17 +126,24 @@ class Translation {
         node->op = function_op(function.function.name, function.children.size());
         break;
       }
-      case duckdb::ExpressionClass::BOUND_COMPARISON: node->op = comparison_op(e.GetExpressionType()); break;
+      case duckdb::ExpressionClass::BOUND_COMPARISON:
+        node->op = comparison_op(e.GetExpressionType());
+        break;
       case duckdb::ExpressionClass::BOUND_CONJUNCTION:
         node->op = e.GetExpressionType() == ExpressionType::CONJUNCTION_AND ? Op::kAnd : Op::kOr;
         break;
-      case duckdb::ExpressionClass::BOUND_OPERATOR: node->op = operator_op(e.GetExpressionType()); break;
-      case duckdb::ExpressionClass::BOUND_CASE: node->kind = ExprKind::kCase; break;
+      case duckdb::ExpressionClass::BOUND_OPERATOR:
+        node->op = operator_op(e.GetExpressionType());
+        break;
+      case duckdb::ExpressionClass::BOUND_CASE:
+        node->kind = ExprKind::kCase;
+        break;
       case duckdb::ExpressionClass::BOUND_CAST:
         node->kind = ExprKind::kCast;
         node->try_cast = e.Cast<duckdb::BoundCastExpression>().try_cast;
         break;
-      default: throw Unsupported{e.ToString()};
+      default:
+        throw Unsupported{e.ToString()};
     }
     if (e.GetExpressionType() == ExpressionType::COMPARE_NOT_IN) {
       node->op = Op::kIn;
@@ -120,10 +165,15 @@ class Translation {
 
 }  // namespace
 
-ExpressionBinder::ExpressionBinder(std::shared_ptr<Database> database, std::vector<std::string> names, std::vector<data::Type> types)
-    : database_(std::move(database)), names_(std::move(names)), types_(std::move(types)), connection_(database_->connect()) {
+ExpressionBinder::ExpressionBinder(std::shared_ptr<Database> database, std::vector<std::string> names,
+                                   std::vector<data::Type> types)
+    : database_(std::move(database)),
+      names_(std::move(names)),
+      types_(std::move(types)),
+      connection_(database_->connect()) {
   std::string sql = "CREATE TEMP TABLE input (";
-  for (size_t i = 0; i < names_.size(); ++i) sql += (i ? ", " : "") + names_[i] + " " + type_to_duckdb(types_[i]).ToString();
+  for (size_t i = 0; i < names_.size(); ++i)
+    sql += (i ? ", " : "") + names_[i] + " " + type_to_duckdb(types_[i]).ToString();
   connection_->Query(sql + ")");
 }
 ExpressionBinder::~ExpressionBinder() = default;

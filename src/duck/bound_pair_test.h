@@ -1,4 +1,5 @@
-// For tests: an SQL expression bound by DuckDB, as the same expression twice: as our own nodes, and as one foreign call.
+// For tests: an SQL expression bound by DuckDB, as the same expression twice: as our own nodes, and as one foreign
+// call.
 #pragma once
 
 #include <memory>

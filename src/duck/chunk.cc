@@ -22,15 +22,19 @@ void refer(duckdb::Vector& vector, const Column& column, uint32_t rows) {
   vector.SetVectorType(duckdb::VectorType::FLAT_VECTOR);
   duckdb::FlatVector::SetData(vector, reinterpret_cast<duckdb::data_ptr_t>(column.data));
   duckdb::ValidityMask& validity = duckdb::FlatVector::Validity(vector);
-  if (column.validity) validity.Initialize(column.validity, std::max<uint32_t>(rows, 1));
-  else validity.Reset(std::max<uint32_t>(rows, 1));
+  if (column.validity)
+    validity.Initialize(column.validity, std::max<uint32_t>(rows, 1));
+  else
+    validity.Reset(std::max<uint32_t>(rows, 1));
 }
 
 duckdb::Vector unpacked(const Column& column, uint32_t rows, const duckdb::LogicalType& type) {
   duckdb::Vector vector(type, std::max<duckdb::idx_t>(rows, 1));
   for (uint32_t row = 0; row < rows; ++row) {
-    if (column.is_null(row)) vector.SetValue(row, duckdb::Value(type));
-    else vector.SetValue(row, unpack(column.values<StringRef>()[row].view(), type));
+    if (column.is_null(row))
+      vector.SetValue(row, duckdb::Value(type));
+    else
+      vector.SetValue(row, unpack(column.values<StringRef>()[row].view(), type));
   }
   return vector;
 }
@@ -84,7 +88,8 @@ duckdb::DataChunk& ChunkView::wrap(std::span<const Column> columns, uint32_t row
   return state_->chunk;
 }
 
-BatchScan::BatchScan(std::vector<Type> types, std::vector<uint32_t> columns) : types_(std::move(types)), columns_(std::move(columns)) {}
+BatchScan::BatchScan(std::vector<Type> types, std::vector<uint32_t> columns)
+    : types_(std::move(types)), columns_(std::move(columns)) {}
 BatchScan::~BatchScan() = default;
 
 void BatchScan::start(const data::Batch& batch) {
@@ -134,7 +139,8 @@ bool BatchScan::next(duckdb::DataChunk& out) {
     if (type.kind == TypeKind::kBoxed) {
       const duckdb::LogicalType logical = type_to_duckdb(type);
       for (uint32_t k = 0; k < count; ++k) {
-        vector.SetValue(k, column.is_null(rows[k]) ? duckdb::Value(logical) : unpack(column.values<StringRef>()[rows[k]].view(), logical));
+        vector.SetValue(k, column.is_null(rows[k]) ? duckdb::Value(logical)
+                                                   : unpack(column.values<StringRef>()[rows[k]].view(), logical));
       }
       continue;
     }
@@ -176,15 +182,21 @@ void read_vector(duckdb::Vector& vector, uint32_t begin, uint32_t rows, const Ty
     return;
   }
   switch (data::physical_size(out.physical)) {
-    case 1: return read_fixed<uint8_t>(format, begin, rows, out, at);
-    case 2: return read_fixed<uint16_t>(format, begin, rows, out, at);
-    case 4: return read_fixed<uint32_t>(format, begin, rows, out, at);
-    case 8: return read_fixed<uint64_t>(format, begin, rows, out, at);
-    default: return read_fixed<Bytes16>(format, begin, rows, out, at);
+    case 1:
+      return read_fixed<uint8_t>(format, begin, rows, out, at);
+    case 2:
+      return read_fixed<uint16_t>(format, begin, rows, out, at);
+    case 4:
+      return read_fixed<uint32_t>(format, begin, rows, out, at);
+    case 8:
+      return read_fixed<uint64_t>(format, begin, rows, out, at);
+    default:
+      return read_fixed<Bytes16>(format, begin, rows, out, at);
   }
 }
 
-void append_chunk(duckdb::DataChunk& chunk, uint32_t begin, uint32_t rows, std::span<const Type> types, data::BatchBuffer& out) {
+void append_chunk(duckdb::DataChunk& chunk, uint32_t begin, uint32_t rows, std::span<const Type> types,
+                  data::BatchBuffer& out) {
   CHECK(out.rows + rows <= out.rows_max() && types.size() <= chunk.ColumnCount());
   for (size_t i = 0; i < types.size(); ++i) {
     read_vector(chunk.data[i], begin, rows, types[i], out.column(static_cast<uint32_t>(i)), out.rows, out.strings());

@@ -57,8 +57,8 @@ class BatchScan {
   bool plain_ = true;
 };
 
-// Reads rows [begin, begin + rows) of a vector of any form into rows [at, at + rows) of `out`, whose validity words must
-// be there and be all valid.
+// Reads rows [begin, begin + rows) of a vector of any form into rows [at, at + rows) of `out`, whose validity words
+// must be there and be all valid.
 void read_vector(duckdb::Vector& vector, uint32_t begin, uint32_t rows, const data::Type& type, data::Column& out,
                  uint32_t at, data::StringArena& strings);
 // Appends rows [begin, begin + rows) of the chunk to `out`, which has room for them; weights are 1.

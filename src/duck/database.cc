@@ -14,15 +14,16 @@ Status failed(ErrorCode code, const duckdb::ErrorData& error) { return Status(co
 
 class QueryReader final : public Reader {
  public:
-  explicit QueryReader(std::shared_ptr<Database> database) : database_(std::move(database)), connection_(database_->connect()) {}
+  explicit QueryReader(std::shared_ptr<Database> database)
+      : database_(std::move(database)), connection_(database_->connect()) {}
 
   Status start(const std::string& sql, std::vector<data::Type> types) {
     try {
       result_ = connection_->SendQuery(sql);
       if (result_->HasError()) return failed(ErrorCode::kBadRecord, result_->GetErrorObject());
       if (!types.empty() && types.size() != result_->types.size()) {
-        return Status(ErrorCode::kTypeMismatch, "the query gives " + std::to_string(result_->types.size()) + " columns where " +
-                                                    std::to_string(types.size()) + " are expected");
+        return Status(ErrorCode::kTypeMismatch, "the query gives " + std::to_string(result_->types.size()) +
+                                                    " columns where " + std::to_string(types.size()) + " are expected");
       }
       for (size_t i = 0; i < result_->types.size(); ++i) {
         types_.push_back(types.empty() ? type_from_duckdb(result_->types[i]) : types[i]);
@@ -122,13 +123,15 @@ std::shared_ptr<Database> Database::adopt(std::shared_ptr<duckdb::DuckDB> duckdb
 
 std::shared_ptr<duckdb::Connection> Database::connect() { return std::make_shared<duckdb::Connection>(*duckdb_); }
 
-Result<std::unique_ptr<Reader>> Reader::open(const std::shared_ptr<Database>& database, const std::string& sql, std::vector<data::Type> types) {
+Result<std::unique_ptr<Reader>> Reader::open(const std::shared_ptr<Database>& database, const std::string& sql,
+                                             std::vector<data::Type> types) {
   auto reader = std::make_unique<QueryReader>(database);
   RETURN_IF_ERROR(reader->start(sql, std::move(types)));
   return std::unique_ptr<Reader>(std::move(reader));
 }
 
-Result<Rows> query_to_batches(const std::shared_ptr<Database>& database, const std::string& sql, std::vector<data::Type> types) {
+Result<Rows> query_to_batches(const std::shared_ptr<Database>& database, const std::string& sql,
+                              std::vector<data::Type> types) {
   ASSIGN_OR_RETURN(std::unique_ptr<Reader> reader, Reader::open(database, sql, std::move(types)));
   Rows rows;
   rows.schema = reader->schema();

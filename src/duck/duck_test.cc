@@ -6,9 +6,9 @@
 #include <random>
 
 #include "duck/arrow.h"
+#include "duck/bound_aggregate_test.h"
 #include "duck/bound_pair_test.h"
 #include "duck/chunk.h"
-#include "duck/foreign_aggregate_test.h"
 #include "duck/types.h"
 #include "duckdb.hpp"
 #include "expr/program.h"
@@ -68,7 +68,8 @@ TEST(Chunk, EveryTypeGoesThereAndBack) {
       for (uint32_t c = 0; c < types.size(); ++c) {
         const duckdb::Value want = expected->GetValue(c, row + r);
         const duckdb::Value got = chunk.GetValue(c, r);
-        ASSERT_TRUE(duckdb::Value::NotDistinctFrom(want, got)) << rows->schema[c].name << ": " << want.ToString() << " " << got.ToString();
+        ASSERT_TRUE(duckdb::Value::NotDistinctFrom(want, got))
+            << rows->schema[c].name << ": " << want.ToString() << " " << got.ToString();
         const data::Value ours = data::Value::from_column(types[c], batch.columns[c], r);
         ASSERT_EQ(ours, value_from_duckdb(want)) << rows->schema[c].name;
         ASSERT_EQ(to_text(ours), want.ToString()) << rows->schema[c].name;
@@ -83,7 +84,8 @@ TEST(Chunk, RowsComeAsOftenAsTheirWeight) {
   uint64_t total = 0;
   for (uint32_t r = 0; r < 2000; ++r) {
     buffer.column(0).values<int64_t>()[r] = r;
-    buffer.column(1).values<data::StringRef>()[r] = buffer.strings().copy("a string of more than twelve bytes " + std::to_string(r));
+    buffer.column(1).values<data::StringRef>()[r] =
+        buffer.strings().copy("a string of more than twelve bytes " + std::to_string(r));
     if (r % 5 == 0) data::set_null(buffer.column(1).validity, r);
     buffer.weights()[r] = r % 4;
     total += r % 4;
@@ -146,7 +148,8 @@ TEST(Reader, CastsToTheTypesAskedFor) {
 }
 
 TEST(Reader, SmallBuffersAndManyReaders) {
-  auto a = Reader::open(database(), "SELECT i FROM range(10000) t(i)"), b = Reader::open(database(), "SELECT i FROM range(10000) t(i)");
+  auto a = Reader::open(database(), "SELECT i FROM range(10000) t(i)"),
+       b = Reader::open(database(), "SELECT i FROM range(10000) t(i)");
   ASSERT_TRUE(a.ok() && b.ok());
   data::BatchBuffer small((*a)->schema(), 100), large((*b)->schema());
   int64_t next_a = 0, next_b = 0;
@@ -167,7 +170,8 @@ struct Inputs {
   explicit Inputs(uint32_t rows) {
     for (uint32_t r = 0; r < rows; ++r) {
       buffer.column(0).values<int64_t>()[r] = r;
-      buffer.column(1).values<data::StringRef>()[r] = buffer.strings().copy(r % 10 == 3 ? "not a number at all" : std::to_string(r));
+      buffer.column(1).values<data::StringRef>()[r] =
+          buffer.strings().copy(r % 10 == 3 ? "not a number at all" : std::to_string(r));
     }
     buffer.rows = rows;
   }
@@ -177,7 +181,8 @@ struct Inputs {
 TEST(ForeignFunction, FailsOnItsBadRowsOnly) {
   Inputs inputs(1000);
   ExpressionBinder binder(database(), {"i", "s"}, inputs.types());
-  auto program = expr::Program::compile({binder.bind("s::BIGINT + i").foreign, binder.bind("list_value(i, i + 1)").foreign}, inputs.types());
+  auto program = expr::Program::compile(
+      {binder.bind("s::BIGINT + i").foreign, binder.bind("list_value(i, i + 1)").foreign}, inputs.types());
   ASSERT_TRUE(program.ok());
   EXPECT_TRUE((*program)->uses_foreign());
   expr::RowErrors errors;
@@ -206,14 +211,16 @@ TEST(ForeignFunction, NotCalledForRowsThatDoNotTakeTheBranch) {
   choice->kind = expr::ExprKind::kCase;
   choice->type = Type::of(TypeKind::kInt64);
   choice->args = {guard, number, expr::constant(data::Value::of(choice->type, int64_t{-1}))};
-  auto conjunction = expr::call(expr::Op::kAnd, Type::of(TypeKind::kBoolean),
-                                {guard, expr::call(expr::Op::kGreater, Type::of(TypeKind::kBoolean),
-                                                   {number, expr::constant(data::Value::of(choice->type, int64_t{500}))})});
+  auto conjunction =
+      expr::call(expr::Op::kAnd, Type::of(TypeKind::kBoolean),
+                 {guard, expr::call(expr::Op::kGreater, Type::of(TypeKind::kBoolean),
+                                    {number, expr::constant(data::Value::of(choice->type, int64_t{500}))})});
   expr::RowErrors errors;
   auto program = expr::Program::compile({choice}, inputs.types());
   const data::Column column = (*program)->evaluate(inputs.buffer.view(), errors)[0];
   EXPECT_FALSE(errors.any());
-  for (uint32_t r = 0; r < 1000; ++r) EXPECT_EQ(column.values<int64_t>()[r], r % 10 == 3 ? -1 : static_cast<int64_t>(r));
+  for (uint32_t r = 0; r < 1000; ++r)
+    EXPECT_EQ(column.values<int64_t>()[r], r % 10 == 3 ? -1 : static_cast<int64_t>(r));
   auto filter = expr::Program::compile({conjunction}, inputs.types());
   std::vector<uint32_t> selection(1000);
   EXPECT_EQ((*filter)->select(inputs.buffer.view(), selection.data(), errors), 449u);
@@ -229,19 +236,23 @@ TEST(ForeignFunction, OutlivesItsBinder) {
   }
   auto program = expr::Program::compile({foreign}, inputs.types());
   expr::RowErrors errors;
-  EXPECT_EQ((*program)->evaluate(inputs.buffer.view(), errors)[0].values<data::StringRef>()[1].view(), "C4CA4238A0B923820DCC509A6F75849B");
+  EXPECT_EQ((*program)->evaluate(inputs.buffer.view(), errors)[0].values<data::StringRef>()[1].view(),
+            "C4CA4238A0B923820DCC509A6F75849B");
 }
 
 // ---- aggregates -----------------------------------------------------------------------------------------------------
 
 TEST(ForeignAggregate, StatesAgreeWithDuckDb) {
   constexpr uint32_t kGroups = 7, kRows = 2000;
-  for (const char* sql : {"sum(i)", "count(s)", "avg(i)", "min(s)", "max(s)", "stddev_samp(i)", "string_agg(s, ',')", "list(i)", "quantile_cont(i, 0.5)",
-                          "approx_count_distinct(s)", "arg_max(s, i)", "first(s)", "bool_or(i > 100)", "histogram(i)"}) {
+  for (const char* sql : {"sum(i)", "count(s)", "avg(i)", "min(s)", "max(s)", "stddev_samp(i)", "string_agg(s, ',')",
+                          "list(i)", "quantile_cont(i, 0.5)", "approx_count_distinct(s)", "arg_max(s, i)", "first(s)",
+                          "bool_or(i > 100)", "histogram(i)"}) {
     SCOPED_TRACE(sql);
     auto aggregate = bind_aggregate(database(), sql);
     ASSERT_TRUE(aggregate) << sql;
-    auto inputs = query_to_batches(database(), std::string("SELECT ") + aggregate->arguments + " FROM (SELECT i, 'string number ' || (i % 97) AS s FROM range(2000) t(i))");
+    auto inputs =
+        query_to_batches(database(), std::string("SELECT ") + aggregate->arguments +
+                                         " FROM (SELECT i, 'string number ' || (i % 97) AS s FROM range(2000) t(i))");
     ASSERT_TRUE(inputs.ok()) << inputs.status().text();
     auto instance = aggregate->function->instantiate();
     std::vector<std::unique_ptr<char[]>> memory;
@@ -255,10 +266,14 @@ TEST(ForeignAggregate, StatesAgreeWithDuckDb) {
     ASSERT_TRUE(instance->update(inputs->batches[0].view().columns, of_row.data(), kRows).ok());
     data::BatchBuffer out(std::vector<Type>{aggregate->function->result_type()});
     ASSERT_TRUE(instance->finalize(states.data(), kGroups, out.column(0), out.strings()).ok());
-    auto want = query_to_batches(database(), std::string("SELECT ") + sql + " FROM (SELECT i, 'string number ' || (i % 97) AS s FROM range(2000) t(i)) GROUP BY i % 7 ORDER BY i % 7");
+    auto want = query_to_batches(
+        database(),
+        std::string("SELECT ") + sql +
+            " FROM (SELECT i, 'string number ' || (i % 97) AS s FROM range(2000) t(i)) GROUP BY i % 7 ORDER BY i % 7");
     ASSERT_TRUE(want.ok()) << want.status().text();
     for (uint32_t g = 0; g < kGroups; ++g) {
-      EXPECT_EQ(to_text(data::Value::from_column(want->schema[0].type, out.column(0), g)), to_text(data::Value::from_column(want->schema[0].type, want->batches[0].column(0), g)));
+      EXPECT_EQ(to_text(data::Value::from_column(want->schema[0].type, out.column(0), g)),
+                to_text(data::Value::from_column(want->schema[0].type, want->batches[0].column(0), g)));
     }
     instance->destroy(states.data(), kGroups);
   }
@@ -293,7 +308,8 @@ TEST(Arrow, OutAndInAgain) {
       const std::string& name = rows->schema[c].name;
       if (name == "bits" || name == "big" || name == "tz") continue;
       for (uint32_t r = 0; r < rows->batches[b].rows; r += 17) {
-        ASSERT_EQ(data::Value::from_column(rows->schema[c].type, (*again)[b].column(c), r), data::Value::from_column(rows->schema[c].type, rows->batches[b].column(c), r))
+        ASSERT_EQ(data::Value::from_column(rows->schema[c].type, (*again)[b].column(c), r),
+                  data::Value::from_column(rows->schema[c].type, rows->batches[b].column(c), r))
             << rows->schema[c].name << " row " << r;
       }
     }

@@ -17,7 +17,10 @@ using Bound = std::shared_ptr<const duckdb::BoundAggregateExpression>;
 class Instance final : public expr::ForeignAggregate::Instance {
  public:
   Instance(Bound bound, const std::vector<data::Type>& args, data::Type result)
-      : bound_(std::move(bound)), input_(args), result_type_(std::move(result)), arena_(duckdb::Allocator::DefaultAllocator()),
+      : bound_(std::move(bound)),
+        input_(args),
+        result_type_(std::move(result)),
+        arena_(duckdb::Allocator::DefaultAllocator()),
         pointers_(duckdb::LogicalType::POINTER, nullptr) {}
 
   void initialize(char* state) override {
@@ -71,7 +74,8 @@ class Instance final : public expr::ForeignAggregate::Instance {
 class Aggregate final : public expr::ForeignAggregate {
  public:
   explicit Aggregate(const duckdb::BoundAggregateExpression& aggregate)
-      : bound_(static_cast<duckdb::BoundAggregateExpression*>(aggregate.Copy().release())), name_(aggregate.function.name),
+      : bound_(static_cast<duckdb::BoundAggregateExpression*>(aggregate.Copy().release())),
+        name_(aggregate.function.name),
         result_(type_from_duckdb(aggregate.return_type)) {
     bool fixed_args = true;
     for (const auto& child : aggregate.children) {
@@ -104,7 +108,8 @@ class Aggregate final : public expr::ForeignAggregate {
 
 }  // namespace
 
-std::shared_ptr<const expr::ForeignAggregate> make_foreign_aggregate(const duckdb::BoundAggregateExpression& aggregate) {
+std::shared_ptr<const expr::ForeignAggregate> make_foreign_aggregate(
+    const duckdb::BoundAggregateExpression& aggregate) {
   return std::make_shared<Aggregate>(aggregate);
 }
 

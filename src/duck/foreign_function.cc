@@ -23,7 +23,8 @@ class Evaluator final : public expr::ForeignEvaluator {
     output_.Initialize(duckdb::Allocator::DefaultAllocator(), {expression_->return_type});
   }
 
-  Status evaluate(std::span<const data::Column> args, uint32_t rows, data::Column& out, data::StringArena& strings) override {
+  Status evaluate(std::span<const data::Column> args, uint32_t rows, data::Column& out,
+                  data::StringArena& strings) override {
     try {
       duckdb::DataChunk& input = input_.wrap(args, rows);
       output_.Reset();
@@ -51,7 +52,9 @@ class Evaluator final : public expr::ForeignEvaluator {
 class Function final : public expr::ForeignFunction {
  public:
   Function(duckdb::ClientContext& context, const duckdb::Expression& expression, std::vector<data::Type> args)
-      : database_(context.db), expression_(expression.Copy().release()), args_(std::move(args)),
+      : database_(context.db),
+        expression_(expression.Copy().release()),
+        args_(std::move(args)),
         result_(type_from_duckdb(expression.return_type)) {}
 
   const std::vector<data::Type>& argument_types() const override { return args_; }
@@ -72,7 +75,8 @@ class Function final : public expr::ForeignFunction {
 
 }  // namespace
 
-std::shared_ptr<const expr::ForeignFunction> make_foreign_function(duckdb::ClientContext& context, const duckdb::Expression& expression,
+std::shared_ptr<const expr::ForeignFunction> make_foreign_function(duckdb::ClientContext& context,
+                                                                   const duckdb::Expression& expression,
                                                                    std::vector<data::Type> args) {
   return std::make_shared<Function>(context, expression, std::move(args));
 }

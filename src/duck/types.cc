@@ -23,11 +23,14 @@ using duckdb::LogicalTypeId;
 // The SQL text of a type without the names that users gave to types (CREATE TYPE), so that it binds anywhere.
 std::string type_text(const LogicalType& type) {
   switch (type.id()) {
-    case LogicalTypeId::LIST: return type_text(duckdb::ListType::GetChildType(type)) + "[]";
+    case LogicalTypeId::LIST:
+      return type_text(duckdb::ListType::GetChildType(type)) + "[]";
     case LogicalTypeId::ARRAY:
-      return type_text(duckdb::ArrayType::GetChildType(type)) + "[" + std::to_string(duckdb::ArrayType::GetSize(type)) + "]";
+      return type_text(duckdb::ArrayType::GetChildType(type)) + "[" + std::to_string(duckdb::ArrayType::GetSize(type)) +
+             "]";
     case LogicalTypeId::MAP:
-      return "MAP(" + type_text(duckdb::MapType::KeyType(type)) + ", " + type_text(duckdb::MapType::ValueType(type)) + ")";
+      return "MAP(" + type_text(duckdb::MapType::KeyType(type)) + ", " + type_text(duckdb::MapType::ValueType(type)) +
+             ")";
     case LogicalTypeId::STRUCT: {
       std::string text = "STRUCT(";
       bool first = true;
@@ -56,9 +59,12 @@ std::string type_text(const LogicalType& type) {
       }
       return text + ")";
     }
-    case LogicalTypeId::DECIMAL: return type.ToString();
-    case LogicalTypeId::VARCHAR: return "VARCHAR";
-    default: return LogicalType(type.id()).ToString();
+    case LogicalTypeId::DECIMAL:
+      return type.ToString();
+    case LogicalTypeId::VARCHAR:
+      return "VARCHAR";
+    default:
+      return LogicalType(type.id()).ToString();
   }
 }
 
@@ -116,8 +122,10 @@ void pack_value(const duckdb::Value& value, std::string& out) {
   const LogicalType& type = value.type();
   switch (type.id()) {
     case LogicalTypeId::LIST:
-    case LogicalTypeId::MAP: return pack_values(duckdb::ListValue::GetChildren(value), true, out);
-    case LogicalTypeId::ARRAY: return pack_values(duckdb::ArrayValue::GetChildren(value), true, out);
+    case LogicalTypeId::MAP:
+      return pack_values(duckdb::ListValue::GetChildren(value), true, out);
+    case LogicalTypeId::ARRAY:
+      return pack_values(duckdb::ArrayValue::GetChildren(value), true, out);
     case LogicalTypeId::UNION: {
       const uint8_t tag = duckdb::UnionValue::GetTag(value);
       put(out, &tag, 1);
@@ -133,9 +141,11 @@ void pack_value(const duckdb::Value& value, std::string& out) {
       v = std::isnan(v) ? std::numeric_limits<double>::quiet_NaN() : v + 0.0;
       return put(out, &v, sizeof v);
     }
-    default: break;
+    default:
+      break;
   }
-  if (type.InternalType() == duckdb::PhysicalType::STRUCT) return pack_values(duckdb::StructValue::GetChildren(value), false, out);
+  if (type.InternalType() == duckdb::PhysicalType::STRUCT)
+    return pack_values(duckdb::StructValue::GetChildren(value), false, out);
   if (type.InternalType() == duckdb::PhysicalType::VARCHAR) {
     const std::string& text = duckdb::StringValue::Get(value);
     put_u32(out, text.size());
@@ -166,9 +176,11 @@ class Unpacker {
       }
       case LogicalTypeId::UNION: {
         const uint8_t tag = static_cast<uint8_t>(*take(1));
-        return duckdb::Value::UNION(duckdb::UnionType::CopyMemberTypes(type), tag, value(duckdb::UnionType::GetMemberType(type, tag)));
+        return duckdb::Value::UNION(duckdb::UnionType::CopyMemberTypes(type), tag,
+                                    value(duckdb::UnionType::GetMemberType(type, tag)));
       }
-      default: break;
+      default:
+        break;
     }
     if (type.InternalType() == duckdb::PhysicalType::STRUCT) {
       duckdb::vector<duckdb::Value> children;
@@ -213,34 +225,60 @@ class Unpacker {
 
 data::Type type_from_duckdb(const LogicalType& type) {
   switch (type.id()) {
-    case LogicalTypeId::BOOLEAN: return Type::of(TypeKind::kBoolean);
-    case LogicalTypeId::TINYINT: return Type::of(TypeKind::kInt8);
-    case LogicalTypeId::SMALLINT: return Type::of(TypeKind::kInt16);
+    case LogicalTypeId::BOOLEAN:
+      return Type::of(TypeKind::kBoolean);
+    case LogicalTypeId::TINYINT:
+      return Type::of(TypeKind::kInt8);
+    case LogicalTypeId::SMALLINT:
+      return Type::of(TypeKind::kInt16);
     case LogicalTypeId::SQLNULL:  // as DuckDB does when it makes a column of it
-    case LogicalTypeId::INTEGER: return Type::of(TypeKind::kInt32);
-    case LogicalTypeId::BIGINT: return Type::of(TypeKind::kInt64);
-    case LogicalTypeId::UTINYINT: return Type::of(TypeKind::kUInt8);
-    case LogicalTypeId::USMALLINT: return Type::of(TypeKind::kUInt16);
-    case LogicalTypeId::UINTEGER: return Type::of(TypeKind::kUInt32);
-    case LogicalTypeId::UBIGINT: return Type::of(TypeKind::kUInt64);
-    case LogicalTypeId::HUGEINT: return Type::of(TypeKind::kInt128);
-    case LogicalTypeId::UHUGEINT: return Type::of(TypeKind::kUInt128);
-    case LogicalTypeId::FLOAT: return Type::of(TypeKind::kFloat);
-    case LogicalTypeId::DOUBLE: return Type::of(TypeKind::kDouble);
-    case LogicalTypeId::DECIMAL: return Type::decimal(duckdb::DecimalType::GetWidth(type), duckdb::DecimalType::GetScale(type));
-    case LogicalTypeId::DATE: return Type::of(TypeKind::kDate);
-    case LogicalTypeId::TIME: return Type::of(TypeKind::kTime);
-    case LogicalTypeId::TIMESTAMP: return Type::of(TypeKind::kTimestamp);
-    case LogicalTypeId::TIMESTAMP_TZ: return Type::of(TypeKind::kTimestampTz);
-    case LogicalTypeId::TIMESTAMP_SEC: return Type::of(TypeKind::kTimestampS);
-    case LogicalTypeId::TIMESTAMP_MS: return Type::of(TypeKind::kTimestampMs);
-    case LogicalTypeId::TIMESTAMP_NS: return Type::of(TypeKind::kTimestampNs);
-    case LogicalTypeId::INTERVAL: return Type::of(TypeKind::kInterval);
+    case LogicalTypeId::INTEGER:
+      return Type::of(TypeKind::kInt32);
+    case LogicalTypeId::BIGINT:
+      return Type::of(TypeKind::kInt64);
+    case LogicalTypeId::UTINYINT:
+      return Type::of(TypeKind::kUInt8);
+    case LogicalTypeId::USMALLINT:
+      return Type::of(TypeKind::kUInt16);
+    case LogicalTypeId::UINTEGER:
+      return Type::of(TypeKind::kUInt32);
+    case LogicalTypeId::UBIGINT:
+      return Type::of(TypeKind::kUInt64);
+    case LogicalTypeId::HUGEINT:
+      return Type::of(TypeKind::kInt128);
+    case LogicalTypeId::UHUGEINT:
+      return Type::of(TypeKind::kUInt128);
+    case LogicalTypeId::FLOAT:
+      return Type::of(TypeKind::kFloat);
+    case LogicalTypeId::DOUBLE:
+      return Type::of(TypeKind::kDouble);
+    case LogicalTypeId::DECIMAL:
+      return Type::decimal(duckdb::DecimalType::GetWidth(type), duckdb::DecimalType::GetScale(type));
+    case LogicalTypeId::DATE:
+      return Type::of(TypeKind::kDate);
+    case LogicalTypeId::TIME:
+      return Type::of(TypeKind::kTime);
+    case LogicalTypeId::TIMESTAMP:
+      return Type::of(TypeKind::kTimestamp);
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return Type::of(TypeKind::kTimestampTz);
+    case LogicalTypeId::TIMESTAMP_SEC:
+      return Type::of(TypeKind::kTimestampS);
+    case LogicalTypeId::TIMESTAMP_MS:
+      return Type::of(TypeKind::kTimestampMs);
+    case LogicalTypeId::TIMESTAMP_NS:
+      return Type::of(TypeKind::kTimestampNs);
+    case LogicalTypeId::INTERVAL:
+      return Type::of(TypeKind::kInterval);
     case LogicalTypeId::CHAR:
-    case LogicalTypeId::VARCHAR: return Type::of(TypeKind::kVarchar);
-    case LogicalTypeId::BLOB: return Type::of(TypeKind::kBlob);
-    case LogicalTypeId::UUID: return Type::of(TypeKind::kUuid);
-    default: break;
+    case LogicalTypeId::VARCHAR:
+      return Type::of(TypeKind::kVarchar);
+    case LogicalTypeId::BLOB:
+      return Type::of(TypeKind::kBlob);
+    case LogicalTypeId::UUID:
+      return Type::of(TypeKind::kUuid);
+    default:
+      break;
   }
   Type boxed = Type::of(TypeKind::kBoxed);
   boxed.foreign = type_text(type);
@@ -249,32 +287,58 @@ data::Type type_from_duckdb(const LogicalType& type) {
 
 LogicalType type_to_duckdb(const Type& type) {
   switch (type.kind) {
-    case TypeKind::kBoolean: return LogicalType::BOOLEAN;
-    case TypeKind::kInt8: return LogicalType::TINYINT;
-    case TypeKind::kInt16: return LogicalType::SMALLINT;
-    case TypeKind::kInt32: return LogicalType::INTEGER;
-    case TypeKind::kInt64: return LogicalType::BIGINT;
-    case TypeKind::kUInt8: return LogicalType::UTINYINT;
-    case TypeKind::kUInt16: return LogicalType::USMALLINT;
-    case TypeKind::kUInt32: return LogicalType::UINTEGER;
-    case TypeKind::kUInt64: return LogicalType::UBIGINT;
-    case TypeKind::kInt128: return LogicalType::HUGEINT;
-    case TypeKind::kUInt128: return LogicalType::UHUGEINT;
-    case TypeKind::kFloat: return LogicalType::FLOAT;
-    case TypeKind::kDouble: return LogicalType::DOUBLE;
-    case TypeKind::kDecimal: return LogicalType::DECIMAL(type.width, type.scale);
-    case TypeKind::kDate: return LogicalType::DATE;
-    case TypeKind::kTime: return LogicalType::TIME;
-    case TypeKind::kTimestamp: return LogicalType::TIMESTAMP;
-    case TypeKind::kTimestampTz: return LogicalType::TIMESTAMP_TZ;
-    case TypeKind::kTimestampS: return LogicalType::TIMESTAMP_S;
-    case TypeKind::kTimestampMs: return LogicalType::TIMESTAMP_MS;
-    case TypeKind::kTimestampNs: return LogicalType::TIMESTAMP_NS;
-    case TypeKind::kInterval: return LogicalType::INTERVAL;
-    case TypeKind::kVarchar: return LogicalType::VARCHAR;
-    case TypeKind::kBlob: return LogicalType::BLOB;
-    case TypeKind::kUuid: return LogicalType::UUID;
-    case TypeKind::kBoxed: return parse_logical(type.foreign);
+    case TypeKind::kBoolean:
+      return LogicalType::BOOLEAN;
+    case TypeKind::kInt8:
+      return LogicalType::TINYINT;
+    case TypeKind::kInt16:
+      return LogicalType::SMALLINT;
+    case TypeKind::kInt32:
+      return LogicalType::INTEGER;
+    case TypeKind::kInt64:
+      return LogicalType::BIGINT;
+    case TypeKind::kUInt8:
+      return LogicalType::UTINYINT;
+    case TypeKind::kUInt16:
+      return LogicalType::USMALLINT;
+    case TypeKind::kUInt32:
+      return LogicalType::UINTEGER;
+    case TypeKind::kUInt64:
+      return LogicalType::UBIGINT;
+    case TypeKind::kInt128:
+      return LogicalType::HUGEINT;
+    case TypeKind::kUInt128:
+      return LogicalType::UHUGEINT;
+    case TypeKind::kFloat:
+      return LogicalType::FLOAT;
+    case TypeKind::kDouble:
+      return LogicalType::DOUBLE;
+    case TypeKind::kDecimal:
+      return LogicalType::DECIMAL(type.width, type.scale);
+    case TypeKind::kDate:
+      return LogicalType::DATE;
+    case TypeKind::kTime:
+      return LogicalType::TIME;
+    case TypeKind::kTimestamp:
+      return LogicalType::TIMESTAMP;
+    case TypeKind::kTimestampTz:
+      return LogicalType::TIMESTAMP_TZ;
+    case TypeKind::kTimestampS:
+      return LogicalType::TIMESTAMP_S;
+    case TypeKind::kTimestampMs:
+      return LogicalType::TIMESTAMP_MS;
+    case TypeKind::kTimestampNs:
+      return LogicalType::TIMESTAMP_NS;
+    case TypeKind::kInterval:
+      return LogicalType::INTERVAL;
+    case TypeKind::kVarchar:
+      return LogicalType::VARCHAR;
+    case TypeKind::kBlob:
+      return LogicalType::BLOB;
+    case TypeKind::kUuid:
+      return LogicalType::UUID;
+    case TypeKind::kBoxed:
+      return parse_logical(type.foreign);
   }
   return LogicalType::INVALID;
 }

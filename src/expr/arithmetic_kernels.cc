@@ -14,11 +14,13 @@ using data::Column;
 // ---- integers: + - * ------------------------------------------------------------------------------------------------
 
 template <class T, class Checked, class Left, class Right>
-[[gnu::always_inline]] inline void checked_rows(const Kernel& kernel, Scope& scope, Column& out, Left left, Right right) {
+[[gnu::always_inline]] inline void checked_rows(const Kernel& kernel, Scope& scope, Column& out, Left left,
+                                                Right right) {
   T* result = out.values<T>();
   Unsigned<T> overflow = 0;
   for (uint32_t i = 0; i < scope.rows; ++i) store(result, i, Checked::template apply<T>(left(i), right(i), overflow));
-  if (!overflowed<T>(overflow)) [[likely]] return;
+  if (!overflowed<T>(overflow)) [[likely]]
+    return;
   auto fails = [&](uint32_t i) {
     Unsigned<T> one = 0;
     Checked::template apply<T>(left(i), right(i), one);
@@ -35,13 +37,15 @@ template <class T, class Checked>
 void checked_columns(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
   const T* a = args[0].values<T>();
   const T* b = args[1].values<T>();
-  checked_rows<T, Checked>(kernel, scope, out, [a](uint32_t i) { return load(a, i); }, [b](uint32_t i) { return load(b, i); });
+  checked_rows<T, Checked>(
+      kernel, scope, out, [a](uint32_t i) { return load(a, i); }, [b](uint32_t i) { return load(b, i); });
 }
 template <class T, class Checked>
 void checked_constant(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
   const T* a = args[0].values<T>();
   const T b = kernel.constant<T>(1);
-  checked_rows<T, Checked>(kernel, scope, out, [a](uint32_t i) { return load(a, i); }, [b](uint32_t) { return b; });
+  checked_rows<T, Checked>(
+      kernel, scope, out, [a](uint32_t i) { return load(a, i); }, [b](uint32_t) { return b; });
 }
 
 // ---- integers: // and % ---------------------------------------------------------------------------------------------
@@ -64,10 +68,11 @@ void divide_columns(const Kernel& kernel, const Column* args, Scope& scope, Colu
   if (!special) return;
   null_rows(kernel, scope, out, [&](uint32_t i) { return load(b, i) == 0; });
   if constexpr (kSigned<T>) {
-    report_rows(kernel, scope, out, [&](uint32_t i) { return load(a, i) == min_of<T>() && load(b, i) == T(-1); },
-                [&](uint32_t i, std::string& text) {
-                  text.assign("Overflow in division of ").append(any_number_text(load(a, i))).append(" / -1");
-                });
+    report_rows(
+        kernel, scope, out, [&](uint32_t i) { return load(a, i) == min_of<T>() && load(b, i) == T(-1); },
+        [&](uint32_t i, std::string& text) {
+          text.assign("Overflow in division of ").append(any_number_text(load(a, i))).append(" / -1");
+        });
   }
 }
 
@@ -115,10 +120,14 @@ void negate(const Kernel& kernel, const Column* args, Scope& scope, Column& out)
     smallest |= value == min_of<T>();
   }
   if (!smallest) return;
-  report_rows(kernel, scope, out, [&](uint32_t i) { return load(a, i) == min_of<T>(); }, [&](uint32_t i, std::string& text) {
-    if constexpr (kAbs) text.assign("Overflow on abs(").append(any_number_text(load(a, i))).append(")");
-    else text.assign("Overflow in negation of numeric value!");
-  });
+  report_rows(
+      kernel, scope, out, [&](uint32_t i) { return load(a, i) == min_of<T>(); },
+      [&](uint32_t i, std::string& text) {
+        if constexpr (kAbs)
+          text.assign("Overflow on abs(").append(any_number_text(load(a, i))).append(")");
+        else
+          text.assign("Overflow in negation of numeric value!");
+      });
 }
 
 template <class T>
@@ -130,15 +139,21 @@ void copy_values(const Kernel&, const Column* args, Scope& scope, Column& out) {
 
 struct FloatAdd {
   template <class T>
-  static T apply(T a, T b) { return a + b; }
+  static T apply(T a, T b) {
+    return a + b;
+  }
 };
 struct FloatSubtract {
   template <class T>
-  static T apply(T a, T b) { return a - b; }
+  static T apply(T a, T b) {
+    return a - b;
+  }
 };
 struct FloatMultiply {
   template <class T>
-  static T apply(T a, T b) { return a * b; }
+  static T apply(T a, T b) {
+    return a * b;
+  }
 };
 
 template <class T, class Operation>
@@ -158,11 +173,15 @@ void float_constant(const Kernel& kernel, const Column* args, Scope& scope, Colu
 
 struct FloatDivide {
   template <class T>
-  static T apply(T a, T b) { return a / b; }
+  static T apply(T a, T b) {
+    return a / b;
+  }
 };
 struct FloatModulo {
   template <class T>
-  static T apply(T a, T b) { return std::fmod(a, b); }
+  static T apply(T a, T b) {
+    return std::fmod(a, b);
+  }
 };
 
 // `//` by zero is NULL; `/` and `%` follow IEEE, DuckDB's default (ieee_floating_point_ops).
@@ -204,8 +223,10 @@ void choose_divide(const Expr& expr, Kernel& kernel) {
       if constexpr (sizeof(T) < 8) {
         kernel.function = divide_constant_small<T, kModulo>;
       } else {
-        if constexpr (kSigned<T>) kernel.state = std::make_shared<SignedDivider>(divisor);
-        else kernel.state = std::make_shared<UnsignedDivider>(divisor);
+        if constexpr (kSigned<T>)
+          kernel.state = std::make_shared<SignedDivider>(divisor);
+        else
+          kernel.state = std::make_shared<UnsignedDivider>(divisor);
         kernel.function = divide_constant<T, kModulo>;
       }
       return;
@@ -230,11 +251,21 @@ bool integer_kernel(const Expr& expr, Kernel* kernel) {
   Kernel ignored;
   Kernel& k = kernel ? *kernel : ignored;
   switch (expr.op) {
-    case Op::kAdd: choose_checked<T, CheckedAdd>(expr, k); return true;
-    case Op::kSubtract: choose_checked<T, CheckedSubtract>(expr, k); return true;
-    case Op::kMultiply: choose_checked<T, CheckedMultiply>(expr, k); return true;
-    case Op::kIntegerDivide: choose_divide<T, false>(expr, k); return true;
-    case Op::kModulo: choose_divide<T, true>(expr, k); return true;
+    case Op::kAdd:
+      choose_checked<T, CheckedAdd>(expr, k);
+      return true;
+    case Op::kSubtract:
+      choose_checked<T, CheckedSubtract>(expr, k);
+      return true;
+    case Op::kMultiply:
+      choose_checked<T, CheckedMultiply>(expr, k);
+      return true;
+    case Op::kIntegerDivide:
+      choose_divide<T, false>(expr, k);
+      return true;
+    case Op::kModulo:
+      choose_divide<T, true>(expr, k);
+      return true;
     case Op::kNegate:
       if constexpr (!kSigned<T>) return false;
       k.can_fail = true;
@@ -242,10 +273,13 @@ bool integer_kernel(const Expr& expr, Kernel* kernel) {
       return true;
     case Op::kAbs:
       k.can_fail = kSigned<T>;
-      if constexpr (kSigned<T>) k.function = negate<T, true>;
-      else k.function = copy_values<T>;
+      if constexpr (kSigned<T>)
+        k.function = negate<T, true>;
+      else
+        k.function = copy_values<T>;
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -254,15 +288,32 @@ bool float_kernel(const Expr& expr, Kernel* kernel) {
   Kernel ignored;
   Kernel& k = kernel ? *kernel : ignored;
   switch (expr.op) {
-    case Op::kAdd: choose_float<T, FloatAdd>(expr, k); return true;
-    case Op::kSubtract: choose_float<T, FloatSubtract>(expr, k); return true;
-    case Op::kMultiply: choose_float<T, FloatMultiply>(expr, k); return true;
-    case Op::kDivide: choose_float<T, FloatDivide>(expr, k); return true;
-    case Op::kModulo: choose_float<T, FloatModulo>(expr, k); return true;
-    case Op::kIntegerDivide: k.function = float_whole_divide<T>; return true;
-    case Op::kNegate: k.function = float_negate<T, false>; return true;
-    case Op::kAbs: k.function = float_negate<T, true>; return true;
-    default: return false;
+    case Op::kAdd:
+      choose_float<T, FloatAdd>(expr, k);
+      return true;
+    case Op::kSubtract:
+      choose_float<T, FloatSubtract>(expr, k);
+      return true;
+    case Op::kMultiply:
+      choose_float<T, FloatMultiply>(expr, k);
+      return true;
+    case Op::kDivide:
+      choose_float<T, FloatDivide>(expr, k);
+      return true;
+    case Op::kModulo:
+      choose_float<T, FloatModulo>(expr, k);
+      return true;
+    case Op::kIntegerDivide:
+      k.function = float_whole_divide<T>;
+      return true;
+    case Op::kNegate:
+      k.function = float_negate<T, false>;
+      return true;
+    case Op::kAbs:
+      k.function = float_negate<T, true>;
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -276,11 +327,13 @@ bool find_arithmetic_kernel(const Expr& expr, Kernel* kernel) {
     if (arg->type.kind != expr.type.kind) return false;
   }
   if (is_float(expr.type)) {
-    return expr.type.kind == data::TypeKind::kFloat ? float_kernel<float>(expr, kernel) : float_kernel<double>(expr, kernel);
+    return expr.type.kind == data::TypeKind::kFloat ? float_kernel<float>(expr, kernel)
+                                                    : float_kernel<double>(expr, kernel);
   }
   // UHUGEINT: DuckDB's checks miss some overflows, so it computes those itself.
   if (!is_integer(expr.type) || expr.type.kind == data::TypeKind::kUInt128) return false;
-  return with_integer(expr.type.physical(), [&](auto tag) { return integer_kernel<typename decltype(tag)::type>(expr, kernel); });
+  return with_integer(expr.type.physical(),
+                      [&](auto tag) { return integer_kernel<typename decltype(tag)::type>(expr, kernel); });
 }
 
 }  // namespace laminar::expr

@@ -57,7 +57,8 @@ inline void bits_from_bytes(const uint8_t* bytes, uint32_t rows, uint64_t* bits)
 inline void bytes_from_bits(const uint64_t* bits, uint32_t rows, uint8_t* bytes) {
   for (uint32_t c = 0; c < (rows + 7) / 8; ++c) {
     const uint64_t eight = bits[c >> 3] >> ((c & 7) * 8) & 0xff;
-    const uint64_t spread = ((eight * 0x0101010101010101u & 0x8040201008040201u) + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u;
+    const uint64_t spread =
+        ((eight * 0x0101010101010101u & 0x8040201008040201u) + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u;
     std::memcpy(bytes + c * 8, &spread, 8);
   }
 }

@@ -1,6 +1,6 @@
-// CAST and TRY_CAST among BOOLEAN, integers, floating point numbers and decimals, between dates and timestamps, and from
-// integers and BOOLEAN to VARCHAR. Rounding and limits are DuckDB's: floating point to integer rounds half to even,
-// decimals round half away from zero.
+// CAST and TRY_CAST among BOOLEAN, integers, floating point numbers and decimals, between dates and timestamps, and
+// from integers and BOOLEAN to VARCHAR. Rounding and limits are DuckDB's: floating point to integer rounds half to
+// even, decimals round half away from zero.
 #include <charconv>
 #include <cmath>
 
@@ -20,7 +20,8 @@ using data::TypeKind;
 // Converts every row with convert(value, result), which says whether it could; a row that could not is NULL in TRY_CAST
 // and fails in CAST.
 template <class From, class To, class Convert>
-[[gnu::always_inline]] inline void convert_rows(const Kernel& kernel, const Column* args, Scope& scope, Column& out, Convert convert) {
+[[gnu::always_inline]] inline void convert_rows(const Kernel& kernel, const Column* args, Scope& scope, Column& out,
+                                                Convert convert) {
   const From* a = args[0].values<From>();
   To* result = out.values<To>();
   bool ok = true;
@@ -29,8 +30,12 @@ template <class From, class To, class Convert>
     ok &= convert(load(a, i), value);
     store(result, i, value);
   }
-  if (ok) [[likely]] return;
-  auto fails = [&](uint32_t i) { To ignored; return !convert(load(a, i), ignored); };
+  if (ok) [[likely]]
+    return;
+  auto fails = [&](uint32_t i) {
+    To ignored;
+    return !convert(load(a, i), ignored);
+  };
   if (kernel.params[0]) return null_rows(kernel, scope, out, fails);
   report_rows(kernel, scope, out, fails, [&](uint32_t i, std::string& text) {
     text.assign("Could not cast value ").append(any_number_text(load(a, i)));
@@ -38,7 +43,8 @@ template <class From, class To, class Convert>
   });
 }
 
-// ---- among integers, floating point and BOOLEAN ----------------------------------------------------------------------
+// ---- among integers, floating point and BOOLEAN
+// ----------------------------------------------------------------------
 
 // DuckDB's HUGEINT to DOUBLE: by halves, each rounded.
 double wide_to_double(int128 value) {
@@ -54,8 +60,10 @@ bool convert_number(From value, To& result) {
     result = static_cast<To>(value);
     return sizeof(To) >= sizeof(From) || !std::isfinite(value) || std::isfinite(result);
   } else if constexpr (std::is_floating_point_v<To>) {
-    if constexpr (std::is_same_v<From, int128>) result = static_cast<To>(wide_to_double(value));
-    else result = static_cast<To>(value);
+    if constexpr (std::is_same_v<From, int128>)
+      result = static_cast<To>(wide_to_double(value));
+    else
+      result = static_cast<To>(value);
     return true;
   } else if constexpr (std::is_floating_point_v<From>) {
     // The bound is tested before rounding, so a value between the largest number and the bound may wrap, as in DuckDB.
@@ -63,8 +71,10 @@ bool convert_number(From value, To& result) {
     const From bound = std::ldexp(From{1}, sizeof(To) * 8 - (kSigned<To> ? 1 : 0));
     const bool ok = value >= below && value < bound;
     const From rounded = std::nearbyint(ok ? value : From{0});
-    if constexpr (std::is_same_v<To, uint64_t>) result = static_cast<To>(rounded);
-    else result = static_cast<To>(static_cast<int64_t>(rounded));
+    if constexpr (std::is_same_v<To, uint64_t>)
+      result = static_cast<To>(rounded);
+    else
+      result = static_cast<To>(static_cast<int64_t>(rounded));
     return ok;
   } else {
     result = static_cast<To>(value);
@@ -119,7 +129,9 @@ void decimal_to_integer(const Kernel& kernel, const Column* args, Scope& scope, 
   convert_rows<From, To>(kernel, args, scope, out, [power](From v, To& r) {
     // Half is added without overflow for any bytes under a NULL.
     const Wide half = v < 0 ? -(power / 2) : power / 2;
-    const Wide rounded = static_cast<Wide>(static_cast<Unsigned<Wide>>(static_cast<Wide>(v)) + static_cast<Unsigned<Wide>>(half)) / power;
+    const Wide rounded =
+        static_cast<Wide>(static_cast<Unsigned<Wide>>(static_cast<Wide>(v)) + static_cast<Unsigned<Wide>>(half)) /
+        power;
     return convert_number<Wide, To>(rounded, r);
   });
 }
@@ -177,9 +189,12 @@ void decimal_to_float(const Kernel& kernel, const Column* args, Scope& scope, Co
   };
   convert_rows<From, To>(kernel, args, scope, out, [&](From v, To& r) {
     const Wide value = v;
-    if (value <= kExact && value >= -kExact) [[likely]] r = static_cast<To>(static_cast<int64_t>(value)) / divisor;
-    else if (scale == 0) r = real(value) / divisor;
-    else r = real(value / power) + real(value % power) / divisor;
+    if (value <= kExact && value >= -kExact) [[likely]]
+      r = static_cast<To>(static_cast<int64_t>(value)) / divisor;
+    else if (scale == 0)
+      r = real(value) / divisor;
+    else
+      r = real(value / power) + real(value % power) / divisor;
     return true;
   });
 }
@@ -263,8 +278,10 @@ template <class F>
 bool with_decimal(const Type& type, F&& f) {
   return with_integer(type.physical(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    if constexpr (kSigned<T> && sizeof(T) > 1) return f(tag);
-    else return false;
+    if constexpr (kSigned<T> && sizeof(T) > 1)
+      return f(tag);
+    else
+      return false;
   });
 }
 
@@ -279,7 +296,8 @@ bool always_fits(const Type& from, const Type& to) {
     return from_signed == to_signed ? from_size <= to_size : !from_signed && from_size < to_size;
   }
   if (is_decimal(from) && is_decimal(to)) {
-    return to.scale >= from.scale ? from.width < to.width - (to.scale - from.scale) : from.width < to.width + (from.scale - to.scale);
+    return to.scale >= from.scale ? from.width < to.width - (to.scale - from.scale)
+                                  : from.width < to.width + (from.scale - to.scale);
   }
   return false;
 }
@@ -296,11 +314,17 @@ KernelFunction find_number_cast(const Type& from, const Type& to, Kernel& kernel
       kernel.params[1] = 1;
     }
     if (!is_decimal(to) && !is_integer(to) && !is_float(to)) return nullptr;
-    with_number(to.physical(), [&](auto tag) { found = from_boolean<typename decltype(tag)::type>; return true; });
+    with_number(to.physical(), [&](auto tag) {
+      found = from_boolean<typename decltype(tag)::type>;
+      return true;
+    });
     return found;
   }
   if (to.kind == TypeKind::kBoolean) {
-    with_number(from.physical(), [&](auto tag) { found = to_boolean<typename decltype(tag)::type>; return true; });
+    with_number(from.physical(), [&](auto tag) {
+      found = to_boolean<typename decltype(tag)::type>;
+      return true;
+    });
     return found;
   }
   if (is_decimal(from) && is_decimal(to)) {
@@ -319,9 +343,12 @@ KernelFunction find_number_cast(const Type& from, const Type& to, Kernel& kernel
       return with_number(to.physical(), [&](auto b) {
         using From = typename decltype(a)::type;
         using To = typename decltype(b)::type;
-        if constexpr (std::is_same_v<To, uint128>) return false;
-        else if constexpr (!std::is_floating_point_v<To>) found = decimal_to_integer<From, To>;
-        else if constexpr (sizeof(From) <= 8 || sizeof(To) == 8) found = decimal_to_float<From, To>;
+        if constexpr (std::is_same_v<To, uint128>)
+          return false;
+        else if constexpr (!std::is_floating_point_v<To>)
+          found = decimal_to_integer<From, To>;
+        else if constexpr (sizeof(From) <= 8 || sizeof(To) == 8)
+          found = decimal_to_float<From, To>;
         return true;
       });
     });
@@ -332,9 +359,12 @@ KernelFunction find_number_cast(const Type& from, const Type& to, Kernel& kernel
       return with_decimal(to, [&](auto b) {
         using From = typename decltype(a)::type;
         using To = typename decltype(b)::type;
-        if constexpr (std::is_same_v<From, uint128>) return false;
-        else if constexpr (!std::is_floating_point_v<From>) found = integer_to_decimal<From, To>;
-        else if constexpr (sizeof(To) <= 8) found = float_to_decimal<From, To>;
+        if constexpr (std::is_same_v<From, uint128>)
+          return false;
+        else if constexpr (!std::is_floating_point_v<From>)
+          found = integer_to_decimal<From, To>;
+        else if constexpr (sizeof(To) <= 8)
+          found = float_to_decimal<From, To>;
         return true;
       });
     });
@@ -345,7 +375,8 @@ KernelFunction find_number_cast(const Type& from, const Type& to, Kernel& kernel
       using From = typename decltype(a)::type;
       using To = typename decltype(b)::type;
       // 128-bit integers and floating point round in DuckDB's own way: but for HUGEINT to DOUBLE, left to it.
-      constexpr bool wide_float = (sizeof(From) == 16 && std::is_floating_point_v<To>) || (sizeof(To) == 16 && std::is_floating_point_v<From>);
+      constexpr bool wide_float =
+          (sizeof(From) == 16 && std::is_floating_point_v<To>) || (sizeof(To) == 16 && std::is_floating_point_v<From>);
       constexpr bool known = std::is_same_v<From, int128> && std::is_same_v<To, double>;
       if constexpr (!wide_float || known) found = number_cast<From, To>;
       return true;
@@ -354,7 +385,9 @@ KernelFunction find_number_cast(const Type& from, const Type& to, Kernel& kernel
   return found;
 }
 
-bool is_number(const Type& type) { return type.kind == TypeKind::kBoolean || is_integer(type) || is_float(type) || is_decimal(type); }
+bool is_number(const Type& type) {
+  return type.kind == TypeKind::kBoolean || is_integer(type) || is_float(type) || is_decimal(type);
+}
 
 KernelFunction find_time_cast(TypeKind from, TypeKind to, Kernel& kernel) {
   if (from == TypeKind::kDate && to == TypeKind::kTimestamp) return date_to_timestamp;

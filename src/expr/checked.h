@@ -17,8 +17,10 @@ struct CheckedAdd {
     using U = Unsigned<T>;
     const U x = static_cast<U>(a), y = static_cast<U>(b);
     const U sum = static_cast<U>(x + y);
-    if constexpr (kSigned<T>) overflow |= static_cast<U>((x ^ sum) & (y ^ sum));
-    else overflow |= static_cast<U>(sum < x);
+    if constexpr (kSigned<T>)
+      overflow |= static_cast<U>((x ^ sum) & (y ^ sum));
+    else
+      overflow |= static_cast<U>(sum < x);
     return static_cast<T>(sum);
   }
 };
@@ -30,8 +32,10 @@ struct CheckedSubtract {
     using U = Unsigned<T>;
     const U x = static_cast<U>(a), y = static_cast<U>(b);
     const U difference = static_cast<U>(x - y);
-    if constexpr (kSigned<T>) overflow |= static_cast<U>((x ^ y) & (x ^ difference));
-    else overflow |= static_cast<U>(x < y);
+    if constexpr (kSigned<T>)
+      overflow |= static_cast<U>((x ^ y) & (x ^ difference));
+    else
+      overflow |= static_cast<U>(x < y);
     return static_cast<T>(difference);
   }
 };
@@ -57,8 +61,10 @@ struct CheckedMultiply {
 };
 template <class T>
 bool overflowed(Unsigned<T> overflow) {
-  if constexpr (kSigned<T>) return overflow >> (sizeof(T) * 8 - 1);
-  else return overflow != 0;
+  if constexpr (kSigned<T>)
+    return overflow >> (sizeof(T) * 8 - 1);
+  else
+    return overflow != 0;
 }
 
 }  // namespace laminar::expr

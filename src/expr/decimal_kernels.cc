@@ -15,10 +15,14 @@ using data::Column;
 
 template <class T>
 constexpr T limit_of() {
-  if constexpr (sizeof(T) == 2) return static_cast<T>(power_of_ten(4) - 1);
-  else if constexpr (sizeof(T) == 4) return static_cast<T>(power_of_ten(9) - 1);
-  else if constexpr (sizeof(T) == 8) return static_cast<T>(power_of_ten(18) - 1);
-  else return power_of_ten(38) - 1;
+  if constexpr (sizeof(T) == 2)
+    return static_cast<T>(power_of_ten(4) - 1);
+  else if constexpr (sizeof(T) == 4)
+    return static_cast<T>(power_of_ten(9) - 1);
+  else if constexpr (sizeof(T) == 8)
+    return static_cast<T>(power_of_ten(18) - 1);
+  else
+    return power_of_ten(38) - 1;
 }
 
 // Wrapped results of two numbers within the digits of their layout cannot come back into them for + and -, so the
@@ -32,19 +36,27 @@ T decimal_apply(T a, T b, bool& beyond) {
 }
 
 template <class T, class Checked, class Left, class Right>
-[[gnu::always_inline]] inline void decimal_rows(const Kernel& kernel, Scope& scope, Column& out, Left left, Right right) {
+[[gnu::always_inline]] inline void decimal_rows(const Kernel& kernel, Scope& scope, Column& out, Left left,
+                                                Right right) {
   T* result = out.values<T>();
   bool beyond = false;
   for (uint32_t i = 0; i < scope.rows; ++i) store(result, i, decimal_apply<T, Checked>(left(i), right(i), beyond));
-  if (!beyond) [[likely]] return;
+  if (!beyond) [[likely]]
+    return;
   auto fails = [&](uint32_t i) {
     bool one = false;
     decimal_apply<T, Checked>(left(i), right(i), one);
     return one;
   };
   report_rows(kernel, scope, out, fails, [&](uint32_t i, std::string& text) {
-    text.assign("Overflow in ").append(Checked::kName).append(sizeof(T) == 16 ? " of DECIMAL(38) (" : " of DECIMAL(18) (");
-    text.append(any_number_text(left(i))).append(" ").append(1, Checked::kSign).append(" ").append(any_number_text(right(i)));
+    text.assign("Overflow in ")
+        .append(Checked::kName)
+        .append(sizeof(T) == 16 ? " of DECIMAL(38) (" : " of DECIMAL(18) (");
+    text.append(any_number_text(left(i)))
+        .append(" ")
+        .append(1, Checked::kSign)
+        .append(" ")
+        .append(any_number_text(right(i)));
     text.append("). You might want to add an explicit cast to a bigger decimal.");
   });
 }
@@ -53,13 +65,15 @@ template <class T, class Checked>
 void decimal_columns(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
   const T* a = args[0].values<T>();
   const T* b = args[1].values<T>();
-  decimal_rows<T, Checked>(kernel, scope, out, [a](uint32_t i) { return load(a, i); }, [b](uint32_t i) { return load(b, i); });
+  decimal_rows<T, Checked>(
+      kernel, scope, out, [a](uint32_t i) { return load(a, i); }, [b](uint32_t i) { return load(b, i); });
 }
 template <class T, class Checked>
 void decimal_constant(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
   const T* a = args[0].values<T>();
   const T b = kernel.constant<T>(1);
-  decimal_rows<T, Checked>(kernel, scope, out, [a](uint32_t i) { return load(a, i); }, [b](uint32_t) { return b; });
+  decimal_rows<T, Checked>(
+      kernel, scope, out, [a](uint32_t i) { return load(a, i); }, [b](uint32_t) { return b; });
 }
 
 // Where the digits of both sides prove that nothing overflows.
@@ -81,22 +95,30 @@ void plain_constant(const Kernel& kernel, const Column* args, Scope& scope, Colu
 // Values under a NULL may wrap, so the operations are done unsigned.
 struct WrapAdd {
   template <class T>
-  static T apply(T a, T b) { return static_cast<T>(static_cast<Unsigned<T>>(a) + static_cast<Unsigned<T>>(b)); }
+  static T apply(T a, T b) {
+    return static_cast<T>(static_cast<Unsigned<T>>(a) + static_cast<Unsigned<T>>(b));
+  }
 };
 struct WrapSubtract {
   template <class T>
-  static T apply(T a, T b) { return static_cast<T>(static_cast<Unsigned<T>>(a) - static_cast<Unsigned<T>>(b)); }
+  static T apply(T a, T b) {
+    return static_cast<T>(static_cast<Unsigned<T>>(a) - static_cast<Unsigned<T>>(b));
+  }
 };
 struct WrapMultiply {
   template <class T>
   static T apply(T a, T b) {
-    if constexpr (sizeof(T) == 2) return static_cast<T>(static_cast<int32_t>(a) * b);
-    else return static_cast<T>(static_cast<Unsigned<T>>(a) * static_cast<Unsigned<T>>(b));
+    if constexpr (sizeof(T) == 2)
+      return static_cast<T>(static_cast<int32_t>(a) * b);
+    else
+      return static_cast<T>(static_cast<Unsigned<T>>(a) * static_cast<Unsigned<T>>(b));
   }
 };
 // Both sides hold 64-bit numbers.
 struct MultiplyLow {
-  static int128 apply(int128 a, int128 b) { return static_cast<int128>(static_cast<int64_t>(a)) * static_cast<int64_t>(b); }
+  static int128 apply(int128 a, int128 b) {
+    return static_cast<int128>(static_cast<int64_t>(a)) * static_cast<int64_t>(b);
+  }
 };
 
 template <class T>
@@ -162,10 +184,11 @@ void choose(const Expr& expr, Kernel& kernel, bool safe) {
   }
 }
 
-// ---- integer column times constant, as DECIMAL of 128 bits -----------------------------------------------------------
+// ---- integer column times constant, as DECIMAL of 128 bits
+// -----------------------------------------------------------
 
-// price * 0.908 with BIGINT price binds as CAST(price AS DECIMAL(19,0)) * 0.908::DECIMAL(23,3): one multiplication of 64
-// by 64 bits, the 128-bit cast between is never stored.
+// price * 0.908 with BIGINT price binds as CAST(price AS DECIMAL(19,0)) * 0.908::DECIMAL(23,3): one multiplication of
+// 64 by 64 bits, the 128-bit cast between is never stored.
 template <class T>
 void widening_multiply(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
   const T* a = args[0].values<T>();
@@ -183,20 +206,31 @@ bool decimal_kernel(const Expr& expr, Kernel* kernel) {
     case Op::kAdd:
     case Op::kSubtract: {
       const bool safe = std::max(digits(*expr.args[0]), digits(*expr.args[1])) < layout_digits;
-      if (expr.op == Op::kAdd) choose<T, CheckedAdd, WrapAdd>(expr, k, safe);
-      else choose<T, CheckedSubtract, WrapSubtract>(expr, k, safe);
+      if (expr.op == Op::kAdd)
+        choose<T, CheckedAdd, WrapAdd>(expr, k, safe);
+      else
+        choose<T, CheckedSubtract, WrapSubtract>(expr, k, safe);
       return true;
     }
     case Op::kMultiply: {
       const uint32_t left = digits(*expr.args[0]), right = digits(*expr.args[1]);
-      if (sizeof(T) == 16 && left <= 18 && right <= 18) choose<int128, CheckedMultiply, MultiplyLow>(expr, k, true);
-      else choose<T, CheckedMultiply, WrapMultiply>(expr, k, left + right <= layout_digits);
+      if (sizeof(T) == 16 && left <= 18 && right <= 18)
+        choose<int128, CheckedMultiply, MultiplyLow>(expr, k, true);
+      else
+        choose<T, CheckedMultiply, WrapMultiply>(expr, k, left + right <= layout_digits);
       return true;
     }
-    case Op::kModulo: k.function = decimal_modulo<T>; return true;
-    case Op::kNegate: k.function = decimal_negate<T, false>; return true;
-    case Op::kAbs: k.function = decimal_negate<T, true>; return true;
-    default: return false;
+    case Op::kModulo:
+      k.function = decimal_modulo<T>;
+      return true;
+    case Op::kNegate:
+      k.function = decimal_negate<T, false>;
+      return true;
+    case Op::kAbs:
+      k.function = decimal_negate<T, true>;
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -214,15 +248,20 @@ bool find_decimal_kernel(const Expr& expr, Kernel* kernel) {
   }
   if (expr.op == Op::kMultiply && scales != expr.type.scale) return false;
   switch (expr.type.physical()) {
-    case data::Physical::kI16: return decimal_kernel<int16_t>(expr, kernel);
-    case data::Physical::kI32: return decimal_kernel<int32_t>(expr, kernel);
-    case data::Physical::kI64: return decimal_kernel<int64_t>(expr, kernel);
-    default: return decimal_kernel<int128>(expr, kernel);
+    case data::Physical::kI16:
+      return decimal_kernel<int16_t>(expr, kernel);
+    case data::Physical::kI32:
+      return decimal_kernel<int32_t>(expr, kernel);
+    case data::Physical::kI64:
+      return decimal_kernel<int64_t>(expr, kernel);
+    default:
+      return decimal_kernel<int128>(expr, kernel);
   }
 }
 
 bool find_widening_kernel(const Expr& expr, Kernel* kernel) {
-  if (expr.kind != ExprKind::kCall || expr.op != Op::kMultiply || expr.type.physical() != data::Physical::kI128) return false;
+  if (expr.kind != ExprKind::kCall || expr.op != Op::kMultiply || expr.type.physical() != data::Physical::kI128)
+    return false;
   if (!find_decimal_kernel(expr, nullptr)) return false;
   const Expr& cast = *expr.args[0];
   if (cast.kind != ExprKind::kCast || cast.type.scale != 0 || !is_constant(*expr.args[1])) return false;

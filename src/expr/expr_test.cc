@@ -52,8 +52,9 @@ uint64_t seed() {
   return value;
 }
 
-const Type kBool = Type::of(TypeKind::kBoolean), kBigint = Type::of(TypeKind::kInt64), kInteger = Type::of(TypeKind::kInt32),
-           kDouble = Type::of(TypeKind::kDouble), kText = Type::of(TypeKind::kVarchar), kTimestamp = Type::of(TypeKind::kTimestamp);
+const Type kBool = Type::of(TypeKind::kBoolean), kBigint = Type::of(TypeKind::kInt64),
+           kInteger = Type::of(TypeKind::kInt32), kDouble = Type::of(TypeKind::kDouble),
+           kText = Type::of(TypeKind::kVarchar), kTimestamp = Type::of(TypeKind::kTimestamp);
 
 ExprPtr big(int64_t value) { return constant(Value::of(kBigint, value)); }
 ExprPtr make(ExprKind kind, Type type, std::vector<ExprPtr> args) {
@@ -77,8 +78,10 @@ struct Input {
       buffer.column(0).values<int64_t>()[r] = static_cast<int64_t>(random() % 100000) - 50000;
       buffer.column(1).values<int64_t>()[r] = static_cast<int64_t>(random() % 100) - 10;
       buffer.column(2).values<double>()[r] = static_cast<double>(random() % 1000) / 8;
-      buffer.column(3).values<StringRef>()[r] = buffer.strings().copy(random() % 2 ? "short" : "a longer string " + std::to_string(random() % 100));
-      buffer.column(4).values<int64_t>()[r] = static_cast<int64_t>(random() % 2'000'000'000'000'000) - 1'000'000'000'000'000;
+      buffer.column(3).values<StringRef>()[r] =
+          buffer.strings().copy(random() % 2 ? "short" : "a longer string " + std::to_string(random() % 100));
+      buffer.column(4).values<int64_t>()[r] =
+          static_cast<int64_t>(random() % 2'000'000'000'000'000) - 1'000'000'000'000'000;
       buffer.column(5).values<int64_t>()[r] = static_cast<int64_t>(random() % 10);
       if (random() % 4 == 0) data::set_null(buffer.column(5).validity, r);
     }
@@ -98,12 +101,17 @@ ExprPtr add(ExprPtr a, ExprPtr b) { return call(Op::kAdd, kBigint, {std::move(a)
 
 TEST(Program, AllocatesNothingAfterWarmUp) {
   const ExprPtr interval = constant(Value::of(Type::of(TypeKind::kInterval), Interval{1, 2, 3}));
-  const ExprPtr filter = call(Op::kAnd, kBool, {less(col(0), big(40000)), less(add(col(1), col(0)), big(1000)),
-      call(Op::kNotLike, kBool, {col(3), constant(Value::string("%9"))}), call(Op::kIn, kBool, {col(5), big(1), big(2), constant(Value::null(kBigint))})});
-  auto p = program({col(0), add(col(0), col(1)), call(Op::kConcat, kText, {col(3), constant(Value::string(" and more text"))}),
-                    call(Op::kSubstring, kText, {col(3), big(2), big(30)}), call(Op::kAdd, kTimestamp, {col(4), interval}),
-                    make(ExprKind::kCase, kBigint, {less(col(0), col(1)), call(Op::kMultiply, kBigint, {col(0), col(1)}), call(Op::kModulo, kBigint, {col(0), col(1)})}),
-                    call(Op::kCoalesce, kBigint, {col(5), col(0)}), make(ExprKind::kCast, kText, {col(0)}), filter});
+  const ExprPtr filter = call(Op::kAnd, kBool,
+                              {less(col(0), big(40000)), less(add(col(1), col(0)), big(1000)),
+                               call(Op::kNotLike, kBool, {col(3), constant(Value::string("%9"))}),
+                               call(Op::kIn, kBool, {col(5), big(1), big(2), constant(Value::null(kBigint))})});
+  auto p = program(
+      {col(0), add(col(0), col(1)), call(Op::kConcat, kText, {col(3), constant(Value::string(" and more text"))}),
+       call(Op::kSubstring, kText, {col(3), big(2), big(30)}), call(Op::kAdd, kTimestamp, {col(4), interval}),
+       make(ExprKind::kCase, kBigint,
+            {less(col(0), col(1)), call(Op::kMultiply, kBigint, {col(0), col(1)}),
+             call(Op::kModulo, kBigint, {col(0), col(1)})}),
+       call(Op::kCoalesce, kBigint, {col(5), col(0)}), make(ExprKind::kCast, kText, {col(0)}), filter});
   auto q = program({filter});
   Input one(1), full(2048), half(1000, 7);
   RowErrors errors;
@@ -136,7 +144,8 @@ TEST(Program, ReportsFailingRowsInOrderWithTheirFirstMessage) {
   Input input(500);
   int64_t* a = input.buffer.column(0).values<int64_t>();
   for (uint32_t r = 0; r < 500; r += 100) a[r] = std::numeric_limits<int64_t>::max() - r;
-  auto p = program({call(Op::kMultiply, kBigint, {add(col(0), big(500)), big(1)}), call(Op::kNegate, kBigint, {col(1)})});
+  auto p =
+      program({call(Op::kMultiply, kBigint, {add(col(0), big(500)), big(1)}), call(Op::kNegate, kBigint, {col(1)})});
   RowErrors errors;
   const auto columns = p->evaluate(input.buffer.view(), errors);
   ASSERT_EQ(errors.items.size(), 5u);
@@ -160,8 +169,9 @@ TEST(Program, BranchesNotTakenDoNotFail) {
   const ExprPtr small = less(col(0), big(1'000'000)), risky = less(add(col(0), big(1)), big(1'000'000));
   RowErrors errors;
   std::vector<uint32_t> selection(1000);
-  for (const ExprPtr& safe : {call(Op::kAnd, kBool, {small, risky}), call(Op::kOr, kBool, {call(Op::kNot, kBool, {small}), risky}),
-                              make(ExprKind::kCase, kBool, {small, risky, constant(Value::of(kBool, false))})}) {
+  for (const ExprPtr& safe :
+       {call(Op::kAnd, kBool, {small, risky}), call(Op::kOr, kBool, {call(Op::kNot, kBool, {small}), risky}),
+        make(ExprKind::kCase, kBool, {small, risky, constant(Value::of(kBool, false))})}) {
     auto p = program({safe});
     p->evaluate(batch, errors);
     EXPECT_FALSE(errors.any()) << to_text(*safe);
@@ -184,7 +194,8 @@ TEST(Program, RefusesWhatItCannotCompile) {
 }
 
 TEST(Expression, TextColumnsAndRemapping) {
-  const ExprPtr e = call(Op::kAnd, kBool, {less(col(0), big(7)), call(Op::kLike, kBool, {col(3), constant(Value::string("it's%"))})});
+  const ExprPtr e =
+      call(Op::kAnd, kBool, {less(col(0), big(7)), call(Op::kLike, kBool, {col(3), constant(Value::string("it's%"))})});
   EXPECT_EQ(to_text(*e), "((#0 < 7) AND (#3 LIKE 'it''s%'))");
   const std::vector<std::string> names = {"price", "", "", "channel"};
   EXPECT_EQ(to_text(*e, &names), "((price < 7) AND (channel LIKE 'it''s%'))");
@@ -208,7 +219,8 @@ TEST(Divider, AgreesWithDivision) {
       int64_t n = static_cast<int64_t>(random() >> (random() % 64));
       if (k % 2) n = -n;
       if (k < 6) n = (k % 2 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max() - 3) + k / 2;
-      if (k >= 6 && k < 30) n = divisor * (static_cast<int64_t>(random() % 7) - 3) + static_cast<int64_t>(random() % 3) - 1;
+      if (k >= 6 && k < 30)
+        n = divisor * (static_cast<int64_t>(random() % 7) - 3) + static_cast<int64_t>(random() % 3) - 1;
       ASSERT_EQ(by.divide(n), n / divisor) << n << " / " << divisor;
       ASSERT_EQ(by.floor(n), n / divisor - (n % divisor < 0)) << n << " / " << divisor;
       const uint64_t u = static_cast<uint64_t>(n), d = static_cast<uint64_t>(divisor) * (i % 2 ? 1 : 2);
@@ -224,7 +236,8 @@ TEST(Program, FiltersByDivisibility) {
   RowErrors errors;
   std::vector<uint32_t> selection(2048);
   for (int i = 0; i < 300; ++i) {
-    const int64_t divisor = std::max<int64_t>(1, i % 3 == 0 ? int64_t{1} << (random() % 63) : static_cast<int64_t>(random() >> (1 + random() % 63)));
+    const int64_t divisor = std::max<int64_t>(
+        1, i % 3 == 0 ? int64_t{1} << (random() % 63) : static_cast<int64_t>(random() >> (1 + random() % 63)));
     int64_t* values = buffer.column(0).values<int64_t>();
     for (uint32_t r = 0; r < 2048; ++r) {
       const int64_t any = static_cast<int64_t>(random());

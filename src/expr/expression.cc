@@ -41,48 +41,90 @@ struct Spelling {
 };
 Spelling spelling(Op op) {
   switch (op) {
-    case Op::kNone: return {"?", false};
-    case Op::kAdd: return {"+", true};
-    case Op::kSubtract: return {"-", true};
-    case Op::kMultiply: return {"*", true};
-    case Op::kDivide: return {"/", true};
-    case Op::kIntegerDivide: return {"//", true};
-    case Op::kModulo: return {"%", true};
-    case Op::kNegate: return {"-", false};
-    case Op::kAbs: return {"abs", false};
-    case Op::kEqual: return {"=", true};
-    case Op::kNotEqual: return {"<>", true};
-    case Op::kLess: return {"<", true};
-    case Op::kLessEqual: return {"<=", true};
-    case Op::kGreater: return {">", true};
-    case Op::kGreaterEqual: return {">=", true};
-    case Op::kIsDistinctFrom: return {"IS DISTINCT FROM", true};
-    case Op::kIsNotDistinctFrom: return {"IS NOT DISTINCT FROM", true};
-    case Op::kAnd: return {"AND", true};
-    case Op::kOr: return {"OR", true};
-    case Op::kNot: return {"NOT ", false};
-    case Op::kIsNull: return {"IS NULL", false};
-    case Op::kIsNotNull: return {"IS NOT NULL", false};
-    case Op::kCoalesce: return {"coalesce", false};
-    case Op::kIn: return {"IN", false};
-    case Op::kLike: return {"LIKE", true};
-    case Op::kNotLike: return {"NOT LIKE", true};
-    case Op::kStartsWith: return {"starts_with", false};
-    case Op::kEndsWith: return {"ends_with", false};
-    case Op::kContains: return {"contains", false};
-    case Op::kConcat: return {"||", true};
-    case Op::kSubstring: return {"substring", false};
-    case Op::kLength: return {"length", false};
-    case Op::kLower: return {"lower", false};
-    case Op::kUpper: return {"upper", false};
-    case Op::kEpochUs: return {"epoch_us", false};
-    case Op::kDatePartHour: return {"hour", false};
-    case Op::kDatePartMinute: return {"minute", false};
-    case Op::kDatePartSecond: return {"second", false};
-    case Op::kDatePartDay: return {"day", false};
-    case Op::kDatePartMonth: return {"month", false};
-    case Op::kDatePartYear: return {"year", false};
-    case Op::kTumbleStart: return {"tumble_start", false};
+    case Op::kNone:
+      return {"?", false};
+    case Op::kAdd:
+      return {"+", true};
+    case Op::kSubtract:
+      return {"-", true};
+    case Op::kMultiply:
+      return {"*", true};
+    case Op::kDivide:
+      return {"/", true};
+    case Op::kIntegerDivide:
+      return {"//", true};
+    case Op::kModulo:
+      return {"%", true};
+    case Op::kNegate:
+      return {"-", false};
+    case Op::kAbs:
+      return {"abs", false};
+    case Op::kEqual:
+      return {"=", true};
+    case Op::kNotEqual:
+      return {"<>", true};
+    case Op::kLess:
+      return {"<", true};
+    case Op::kLessEqual:
+      return {"<=", true};
+    case Op::kGreater:
+      return {">", true};
+    case Op::kGreaterEqual:
+      return {">=", true};
+    case Op::kIsDistinctFrom:
+      return {"IS DISTINCT FROM", true};
+    case Op::kIsNotDistinctFrom:
+      return {"IS NOT DISTINCT FROM", true};
+    case Op::kAnd:
+      return {"AND", true};
+    case Op::kOr:
+      return {"OR", true};
+    case Op::kNot:
+      return {"NOT ", false};
+    case Op::kIsNull:
+      return {"IS NULL", false};
+    case Op::kIsNotNull:
+      return {"IS NOT NULL", false};
+    case Op::kCoalesce:
+      return {"coalesce", false};
+    case Op::kIn:
+      return {"IN", false};
+    case Op::kLike:
+      return {"LIKE", true};
+    case Op::kNotLike:
+      return {"NOT LIKE", true};
+    case Op::kStartsWith:
+      return {"starts_with", false};
+    case Op::kEndsWith:
+      return {"ends_with", false};
+    case Op::kContains:
+      return {"contains", false};
+    case Op::kConcat:
+      return {"||", true};
+    case Op::kSubstring:
+      return {"substring", false};
+    case Op::kLength:
+      return {"length", false};
+    case Op::kLower:
+      return {"lower", false};
+    case Op::kUpper:
+      return {"upper", false};
+    case Op::kEpochUs:
+      return {"epoch_us", false};
+    case Op::kDatePartHour:
+      return {"hour", false};
+    case Op::kDatePartMinute:
+      return {"minute", false};
+    case Op::kDatePartSecond:
+      return {"second", false};
+    case Op::kDatePartDay:
+      return {"day", false};
+    case Op::kDatePartMonth:
+      return {"month", false};
+    case Op::kDatePartYear:
+      return {"year", false};
+    case Op::kTumbleStart:
+      return {"tumble_start", false};
   }
   return {"?", false};
 }
@@ -109,7 +151,8 @@ std::string constant_text(const data::Value& value) {
   if (is_integer(value.type) || is_decimal(value.type)) {
     with_integer(value.type.physical(), [&](auto tag) {
       using T = typename decltype(tag)::type;
-      text = is_decimal(value.type) ? decimal_text(static_cast<int128>(value.as<T>()), value.type.scale) : any_number_text(value.as<T>());
+      text = is_decimal(value.type) ? decimal_text(static_cast<int128>(value.as<T>()), value.type.scale)
+                                    : any_number_text(value.as<T>());
       return true;
     });
     return text;
@@ -139,15 +182,20 @@ std::string call_text(const Expr& expr, const std::vector<std::string>* names) {
     return text.append(")");
   }
   std::string text(1, '(');
-  if (expr.op == Op::kIsNull || expr.op == Op::kIsNotNull) return text.append(to_text(*expr.args[0], names)).append(" ").append(op.text).append(")");
-  if (expr.op == Op::kIn) return text.append(to_text(*expr.args[0], names)).append(" IN ").append(list_text(expr, names, 1)).append(")");
+  if (expr.op == Op::kIsNull || expr.op == Op::kIsNotNull)
+    return text.append(to_text(*expr.args[0], names)).append(" ").append(op.text).append(")");
+  if (expr.op == Op::kIn)
+    return text.append(to_text(*expr.args[0], names)).append(" IN ").append(list_text(expr, names, 1)).append(")");
   return op.text + list_text(expr, names, 0);
 }
 
 std::string case_text(const Expr& expr, const std::vector<std::string>* names) {
   std::string text = "CASE";
   for (size_t i = 0; i + 1 < expr.args.size(); i += 2) {
-    text.append(" WHEN ").append(to_text(*expr.args[i], names)).append(" THEN ").append(to_text(*expr.args[i + 1], names));
+    text.append(" WHEN ")
+        .append(to_text(*expr.args[i], names))
+        .append(" THEN ")
+        .append(to_text(*expr.args[i + 1], names));
   }
   return text.append(" ELSE ").append(to_text(*expr.args.back(), names)).append(" END");
 }
@@ -159,12 +207,20 @@ std::string to_text(const Expr& expr, const std::vector<std::string>* names) {
     case ExprKind::kColumn:
       if (names && expr.column < names->size()) return (*names)[expr.column];
       return expr.text.empty() ? std::string("#").append(std::to_string(expr.column)) : expr.text;
-    case ExprKind::kConstant: return expr.text.empty() ? constant_text(expr.constant) : expr.text;
-    case ExprKind::kCall: return call_text(expr, names);
-    case ExprKind::kCase: return expr.args.empty() ? "CASE" : case_text(expr, names);
+    case ExprKind::kConstant:
+      return expr.text.empty() ? constant_text(expr.constant) : expr.text;
+    case ExprKind::kCall:
+      return call_text(expr, names);
+    case ExprKind::kCase:
+      return expr.args.empty() ? "CASE" : case_text(expr, names);
     case ExprKind::kCast:
-      return std::string(expr.try_cast ? "TRY_CAST(" : "CAST(").append(to_text(*expr.args[0], names)).append(" AS ").append(expr.type.text()).append(")");
-    case ExprKind::kForeign: return expr.text.empty() ? "duckdb" + list_text(expr, names, 0) : expr.text;
+      return std::string(expr.try_cast ? "TRY_CAST(" : "CAST(")
+          .append(to_text(*expr.args[0], names))
+          .append(" AS ")
+          .append(expr.type.text())
+          .append(")");
+    case ExprKind::kForeign:
+      return expr.text.empty() ? "duckdb" + list_text(expr, names, 0) : expr.text;
   }
   return {};
 }
@@ -173,10 +229,14 @@ bool has_kernel(const Expr& expr) {
   switch (expr.kind) {
     case ExprKind::kColumn:
     case ExprKind::kConstant:
-    case ExprKind::kForeign: return true;
-    case ExprKind::kCase: return is_logic_node(expr);
-    case ExprKind::kCast: return expr.args.size() == 1 && (expr.args[0]->type == expr.type || find_cast_kernel(expr, nullptr));
-    case ExprKind::kCall: return is_logic_node(expr) || find_kernel(expr, nullptr);
+    case ExprKind::kForeign:
+      return true;
+    case ExprKind::kCase:
+      return is_logic_node(expr);
+    case ExprKind::kCast:
+      return expr.args.size() == 1 && (expr.args[0]->type == expr.type || find_cast_kernel(expr, nullptr));
+    case ExprKind::kCall:
+      return is_logic_node(expr) || find_kernel(expr, nullptr);
   }
   return false;
 }

@@ -1,5 +1,5 @@
-// Expressions that DuckDB evaluates: all rows at once, or only the rows that count where a branch is taken by some; when
-// DuckDB reports an error, one row after the other to find the bad ones.
+// Expressions that DuckDB evaluates: all rows at once, or only the rows that count where a branch is taken by some;
+// when DuckDB reports an error, one row after the other to find the bad ones.
 #include "expr/node.h"
 
 namespace laminar::expr {
@@ -10,13 +10,16 @@ using data::Column;
 
 // A column of our own to gather rows into.
 struct Gathered {
-  explicit Gathered(data::Physical physical) : size(data::physical_size(physical)), bytes(new char[size_t{data::kBatchRowsMax} * size]()) {
+  explicit Gathered(data::Physical physical)
+      : size(data::physical_size(physical)), bytes(new char[size_t{data::kBatchRowsMax} * size]()) {
     column = Column{bytes.get(), validity, physical};
   }
   void set(uint32_t to, const Column& from, uint32_t row) {
     std::memcpy(bytes.get() + size_t{to} * size, static_cast<const char*>(from.data) + size_t{row} * size, size);
-    if (from.is_null(row)) data::set_null(validity, to);
-    else data::set_valid(validity, to);
+    if (from.is_null(row))
+      data::set_null(validity, to);
+    else
+      data::set_valid(validity, to);
   }
 
   uint32_t size;
@@ -29,7 +32,11 @@ class ForeignNode final : public Node {
  public:
   ForeignNode(std::unique_ptr<ForeignEvaluator> evaluator, std::vector<NodePtr> args, std::span<const data::Type> types,
               Register* result_register, data::Physical physical)
-      : evaluator_(std::move(evaluator)), args_(std::move(args)), columns_(args_.size()), partial_(args_.size()), computed_(physical) {
+      : evaluator_(std::move(evaluator)),
+        args_(std::move(args)),
+        columns_(args_.size()),
+        partial_(args_.size()),
+        computed_(physical) {
     reg = result_register;
     result = Column{reg->data, reg->validity, physical};
     can_fail = foreign = true;
@@ -47,7 +54,8 @@ class ForeignNode final : public Node {
     // Rows that failed below have no arguments worth a call.
     bool all = !scope.errors->any();
     if (scope.active) {
-      for (uint32_t w = 0; w < data::validity_words(scope.rows); ++w) all &= (~scope.active[w] & word_mask(w, scope.rows)) == 0;
+      for (uint32_t w = 0; w < data::validity_words(scope.rows); ++w)
+        all &= (~scope.active[w] & word_mask(w, scope.rows)) == 0;
     }
     if (all) {
       std::memset(reg->validity, 0xff, sizeof reg->validity);
@@ -77,8 +85,10 @@ class ForeignNode final : public Node {
       gather(rows_[i], 0);
       data::set_valid(computed_.validity, 0);
       const Status status = evaluator_->evaluate(partial_, 1, computed, *scope.strings);
-      if (status.ok()) put(rows_[i], 0);
-      else scope.errors->add(rows_[i], status.error().message.c_str());
+      if (status.ok())
+        put(rows_[i], 0);
+      else
+        scope.errors->add(rows_[i], status.error().message.c_str());
     }
   }
 
@@ -86,7 +96,8 @@ class ForeignNode final : public Node {
     for (size_t i = 0; i < columns_.size(); ++i) gathered_[i]->set(to, columns_[i], row);
   }
   void put(uint32_t row, uint32_t from) {
-    std::memcpy(reg->data + size_t{row} * reg->value_size, computed_.bytes.get() + size_t{from} * reg->value_size, reg->value_size);
+    std::memcpy(reg->data + size_t{row} * reg->value_size, computed_.bytes.get() + size_t{from} * reg->value_size,
+                reg->value_size);
     if (!computed_.column.is_null(from)) data::set_valid(reg->validity, row);
   }
 
@@ -101,15 +112,18 @@ class ForeignNode final : public Node {
 }  // namespace
 
 Result<NodePtr> NodeBuilder::build_foreign(const Expr& expr) {
-  if (!expr.foreign) return Status(ErrorCode::kInternal, "foreign expression without its function: " + to_text(expr), expr.offset);
+  if (!expr.foreign)
+    return Status(ErrorCode::kInternal, "foreign expression without its function: " + to_text(expr), expr.offset);
   const std::vector<data::Type>& types = expr.foreign->argument_types();
   if (types.size() != expr.args.size() || expr.foreign->result_type().physical() != expr.type.physical()) {
-    return Status(ErrorCode::kInternal, "foreign expression with other types than its function: " + to_text(expr), expr.offset);
+    return Status(ErrorCode::kInternal, "foreign expression with other types than its function: " + to_text(expr),
+                  expr.offset);
   }
   std::vector<NodePtr> args;
   for (size_t i = 0; i < types.size(); ++i) {
     if (types[i].physical() != expr.args[i]->type.physical()) {
-      return Status(ErrorCode::kInternal, "foreign expression with other types than its function: " + to_text(expr), expr.offset);
+      return Status(ErrorCode::kInternal, "foreign expression with other types than its function: " + to_text(expr),
+                    expr.offset);
     }
     ASSIGN_OR_RETURN(NodePtr node, build(*expr.args[i]));
     args.push_back(std::move(node));

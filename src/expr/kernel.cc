@@ -30,9 +30,9 @@ void null_rows(const Kernel& kernel, Scope& scope, data::Column& out, Callback<b
 }
 
 bool find_kernel(const Expr& expr, Kernel* kernel) {
-  return find_compare_kernel(expr, kernel) || find_arithmetic_kernel(expr, kernel) || find_decimal_kernel(expr, kernel) ||
-         find_time_kernel(expr, kernel) || find_string_kernel(expr, kernel) || find_cast_kernel(expr, kernel) ||
-         find_logic_kernel(expr, kernel);
+  return find_compare_kernel(expr, kernel) || find_arithmetic_kernel(expr, kernel) ||
+         find_decimal_kernel(expr, kernel) || find_time_kernel(expr, kernel) || find_string_kernel(expr, kernel) ||
+         find_cast_kernel(expr, kernel) || find_logic_kernel(expr, kernel);
 }
 
 }  // namespace laminar::expr

@@ -39,8 +39,8 @@ class ErrorLog {
  private:
   uint64_t failed_[kWords] = {};
   uint32_t used_ = 0;
-  std::vector<uint32_t> slot_;          // row to message
-  std::vector<std::string> messages_;   // made at the first error, then kept
+  std::vector<uint32_t> slot_;         // row to message
+  std::vector<std::string> messages_;  // made at the first error, then kept
 };
 
 // What one evaluation works on.
@@ -68,10 +68,12 @@ struct Kernel {
   std::shared_ptr<const void> state;  // what the function made of its constants: a pattern, a set
   data::Type type;                    // of the result
   std::vector<data::Type> argument_types;
-  uint64_t* own_validity = nullptr;   // the result's validity words, all valid where out.validity is null
+  uint64_t* own_validity = nullptr;  // the result's validity words, all valid where out.validity is null
 
   template <class T>
-  T constant(uint32_t i) const { return constants[i].as<T>(); }
+  T constant(uint32_t i) const {
+    return constants[i].as<T>();
+  }
 };
 
 // Writable validity of a result.
@@ -91,8 +93,9 @@ class Callback<R(Args...)> {
  public:
   template <class F>
   Callback(F&& f)
-      : object_(const_cast<void*>(static_cast<const void*>(&f))),
-        call_([](void* object, Args... args) -> R { return (*static_cast<std::remove_reference_t<F>*>(object))(args...); }) {}
+      : object_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* object, Args... args) -> R {
+          return (*static_cast<std::remove_reference_t<F>*>(object))(args...);
+        }) {}
   R operator()(Args... args) const { return call_(object_, args...); }
 
  private:

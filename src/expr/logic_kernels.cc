@@ -85,7 +85,8 @@ bool find_in(const Expr& expr, Kernel* kernel) {
     const Expr& arg = *expr.args[i];
     if (arg.kind != ExprKind::kConstant) return false;
     has_null |= arg.constant.is_null;
-    const bool same = arg.type.kind == type.kind && arg.type.physical() == type.physical() && arg.type.scale == type.scale;
+    const bool same =
+        arg.type.kind == type.kind && arg.type.physical() == type.physical() && arg.type.scale == type.scale;
     if (!same && !arg.constant.is_null) return false;
   }
   return with_comparable(type, [&](auto tag) {
@@ -133,10 +134,14 @@ bool find_logic_kernel(const Expr& expr, Kernel* kernel) {
   switch (expr.op) {
     case Op::kNot:
       return expr.args.size() == 1 && expr.args[0]->type.kind == data::TypeKind::kBoolean && accept(logical_not, true);
-    case Op::kIsNull: return expr.args.size() == 1 && accept(is_null<false>, false);
-    case Op::kIsNotNull: return expr.args.size() == 1 && accept(is_null<true>, false);
-    case Op::kIn: return find_in(expr, kernel);
-    default: return false;
+    case Op::kIsNull:
+      return expr.args.size() == 1 && accept(is_null<false>, false);
+    case Op::kIsNotNull:
+      return expr.args.size() == 1 && accept(is_null<true>, false);
+    case Op::kIn:
+      return find_in(expr, kernel);
+    default:
+      return false;
   }
 }
 

@@ -11,7 +11,8 @@ using data::Column;
 // The scope's rows that count, as a bitmap.
 void start_bits(const Scope& scope, uint64_t* bits) {
   const uint32_t words = data::validity_words(scope.rows);
-  for (uint32_t w = 0; w < words; ++w) bits[w] = (scope.active ? scope.active[w] : ~uint64_t{0}) & word_mask(w, scope.rows);
+  for (uint32_t w = 0; w < words; ++w)
+    bits[w] = (scope.active ? scope.active[w] : ~uint64_t{0}) & word_mask(w, scope.rows);
 }
 
 // Rows where a BOOLEAN column is TRUE, and where it is not NULL.
@@ -25,7 +26,8 @@ void true_bits(const Column& column, uint32_t rows, uint64_t* is_true, uint64_t*
 
 class ConjunctionNode final : public Node {
  public:
-  ConjunctionNode(bool is_and, std::vector<NodePtr> args, Register* result_register) : is_and_(is_and), args_(std::move(args)) {
+  ConjunctionNode(bool is_and, std::vector<NodePtr> args, Register* result_register)
+      : is_and_(is_and), args_(std::move(args)) {
     reg = result_register;
     result = Column{reg->data, nullptr, data::Physical::kBool};
     for (const NodePtr& arg : args_) {
@@ -112,7 +114,8 @@ class ChoiceNode final : public Node {
       } else {
         args_[i]->evaluate(inner);
         const Column& value = args_[i]->result;
-        for (uint32_t w = 0; w < words; ++w) taken[w] = open[w] & (is_case_ || !value.validity ? ~uint64_t{0} : value.validity[w]);
+        for (uint32_t w = 0; w < words; ++w)
+          taken[w] = open[w] & (is_case_ || !value.validity ? ~uint64_t{0} : value.validity[w]);
         if (!is_case_ && args_[i]->can_fail && scope.errors->any()) {
           for (uint32_t w = 0; w < words; ++w) open[w] &= ~scope.errors->failed_bits()[w];
         }
@@ -156,11 +159,21 @@ struct Bytes16 {
 
 void copy_rows(const Column& from, const uint64_t* taken, uint32_t rows, Column& to) {
   switch (data::physical_size(to.physical)) {
-    case 1: copy_values<uint8_t>(from, taken, rows, to); break;
-    case 2: copy_values<uint16_t>(from, taken, rows, to); break;
-    case 4: copy_values<uint32_t>(from, taken, rows, to); break;
-    case 8: copy_values<uint64_t>(from, taken, rows, to); break;
-    default: copy_values<Bytes16>(from, taken, rows, to); break;
+    case 1:
+      copy_values<uint8_t>(from, taken, rows, to);
+      break;
+    case 2:
+      copy_values<uint16_t>(from, taken, rows, to);
+      break;
+    case 4:
+      copy_values<uint32_t>(from, taken, rows, to);
+      break;
+    case 8:
+      copy_values<uint64_t>(from, taken, rows, to);
+      break;
+    default:
+      copy_values<Bytes16>(from, taken, rows, to);
+      break;
   }
   for (uint32_t w = 0; w < data::validity_words(rows); ++w) {
     const uint64_t valid = from.validity ? from.validity[w] : ~uint64_t{0};

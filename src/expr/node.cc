@@ -136,20 +136,25 @@ Result<NodePtr> NodeBuilder::build(const Expr& expr) {
   switch (expr.kind) {
     case ExprKind::kColumn:
       if (expr.column >= inputs_.size() || inputs_[expr.column].physical() != expr.type.physical()) {
-        return Status(ErrorCode::kInternal, "expression reads column " + std::to_string(expr.column) + " as " + expr.type.text() +
-                                                ", which the batch does not have");
+        return Status(ErrorCode::kInternal, "expression reads column " + std::to_string(expr.column) + " as " +
+                                                expr.type.text() + ", which the batch does not have");
       }
       return NodePtr(new ColumnNode(expr.column));
-    case ExprKind::kConstant: return NodePtr(new ConstantNode(expr.constant));
-    case ExprKind::kForeign: return build_foreign(expr);
-    case ExprKind::kCase: break;
+    case ExprKind::kConstant:
+      return NodePtr(new ConstantNode(expr.constant));
+    case ExprKind::kForeign:
+      return build_foreign(expr);
+    case ExprKind::kCase:
+      break;
     case ExprKind::kCast:
       if (expr.args.size() == 1 && expr.args[0]->type == expr.type) return build(*expr.args[0]);
       break;
-    case ExprKind::kCall: break;
+    case ExprKind::kCall:
+      break;
   }
   if (is_logic_node(expr)) {
-    return expr.kind == ExprKind::kCall && (expr.op == Op::kAnd || expr.op == Op::kOr) ? build_conjunction(expr) : build_choice(expr);
+    return expr.kind == ExprKind::kCall && (expr.op == Op::kAnd || expr.op == Op::kOr) ? build_conjunction(expr)
+                                                                                       : build_choice(expr);
   }
   std::vector<const Expr*> args;
   for (const ExprPtr& arg : expr.args) args.push_back(arg.get());

@@ -27,8 +27,9 @@ std::string number_text(double value) {
 }
 
 const char* physical_name(data::Physical physical) {
-  static constexpr const char* kNames[] = {"BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32",
-                                           "UINT64", "INT128", "UINT128", "FLOAT", "DOUBLE", "INTERVAL", "VARCHAR"};
+  static constexpr const char* kNames[] = {"BOOL",    "INT8",   "INT16",  "INT32",    "INT64",
+                                           "UINT8",   "UINT16", "UINT32", "UINT64",   "INT128",
+                                           "UINT128", "FLOAT",  "DOUBLE", "INTERVAL", "VARCHAR"};
   return kNames[static_cast<int>(physical)];
 }
 

@@ -44,17 +44,28 @@ struct TypeTag {
 template <class F>
 bool with_integer(data::Physical physical, F&& f) {
   switch (physical) {
-    case data::Physical::kI8: return f(TypeTag<int8_t>());
-    case data::Physical::kI16: return f(TypeTag<int16_t>());
-    case data::Physical::kI32: return f(TypeTag<int32_t>());
-    case data::Physical::kI64: return f(TypeTag<int64_t>());
-    case data::Physical::kU8: return f(TypeTag<uint8_t>());
-    case data::Physical::kU16: return f(TypeTag<uint16_t>());
-    case data::Physical::kU32: return f(TypeTag<uint32_t>());
-    case data::Physical::kU64: return f(TypeTag<uint64_t>());
-    case data::Physical::kI128: return f(TypeTag<int128>());
-    case data::Physical::kU128: return f(TypeTag<uint128>());
-    default: return false;
+    case data::Physical::kI8:
+      return f(TypeTag<int8_t>());
+    case data::Physical::kI16:
+      return f(TypeTag<int16_t>());
+    case data::Physical::kI32:
+      return f(TypeTag<int32_t>());
+    case data::Physical::kI64:
+      return f(TypeTag<int64_t>());
+    case data::Physical::kU8:
+      return f(TypeTag<uint8_t>());
+    case data::Physical::kU16:
+      return f(TypeTag<uint16_t>());
+    case data::Physical::kU32:
+      return f(TypeTag<uint32_t>());
+    case data::Physical::kU64:
+      return f(TypeTag<uint64_t>());
+    case data::Physical::kI128:
+      return f(TypeTag<int128>());
+    case data::Physical::kU128:
+      return f(TypeTag<uint128>());
+    default:
+      return false;
   }
 }
 template <class F>
@@ -64,12 +75,17 @@ bool with_number(data::Physical physical, F&& f) {
   return with_integer(physical, f);
 }
 
-inline bool is_integer(const data::Type& type) { return type.kind >= data::TypeKind::kInt8 && type.kind <= data::TypeKind::kUInt128; }
-inline bool is_float(const data::Type& type) { return type.kind == data::TypeKind::kFloat || type.kind == data::TypeKind::kDouble; }
+inline bool is_integer(const data::Type& type) {
+  return type.kind >= data::TypeKind::kInt8 && type.kind <= data::TypeKind::kUInt128;
+}
+inline bool is_float(const data::Type& type) {
+  return type.kind == data::TypeKind::kFloat || type.kind == data::TypeKind::kDouble;
+}
 inline bool is_decimal(const data::Type& type) { return type.kind == data::TypeKind::kDecimal; }
 
 template <class T>
-inline constexpr bool kSigned = std::is_signed_v<T> || std::is_same_v<T, int128> || std::is_same_v<T, float> || std::is_same_v<T, double>;
+inline constexpr bool kSigned =
+    std::is_signed_v<T> || std::is_same_v<T, int128> || std::is_same_v<T, float> || std::is_same_v<T, double>;
 template <class T>
 struct UnsignedOf {
   using type = std::make_unsigned_t<T>;
@@ -118,8 +134,12 @@ const char* physical_name(data::Physical physical);
 
 // NaN equals itself and is greater than all else.
 template <class T>
-inline bool float_equal(T a, T b) { return (a == b) | ((a != a) & (b != b)); }
+inline bool float_equal(T a, T b) {
+  return (a == b) | ((a != a) & (b != b));
+}
 template <class T>
-inline bool float_greater(T a, T b) { return ((a > b) | (a != a)) & (b == b); }
+inline bool float_greater(T a, T b) {
+  return ((a > b) | (a != a)) & (b == b);
+}
 
 }  // namespace laminar::expr

@@ -11,7 +11,8 @@ using data::Column;
 
 class TreeProgram final : public Program {
  public:
-  static Result<std::unique_ptr<Program>> compile(std::vector<ExprPtr> expressions, std::span<const data::Type> inputs) {
+  static Result<std::unique_ptr<Program>> compile(std::vector<ExprPtr> expressions,
+                                                  std::span<const data::Type> inputs) {
     auto program = std::make_unique<TreeProgram>();
     for (const ExprPtr& expr : expressions) {
       NodeBuilder builder(program->registers_, inputs);
@@ -32,7 +33,8 @@ class TreeProgram final : public Program {
   std::span<const Column> evaluate(const data::Batch& batch, RowErrors& errors) override {
     Scope scope = start(batch, errors);
     for (const NodePtr& node : nodes_) node->evaluate(scope);
-    if (log_.any()) [[unlikely]] finish_errors(batch.rows, errors);
+    if (log_.any()) [[unlikely]]
+      finish_errors(batch.rows, errors);
     for (size_t i = 0; i < nodes_.size(); ++i) results_[i] = nodes_[i]->result;
     return results_;
   }
@@ -41,7 +43,8 @@ class TreeProgram final : public Program {
     CHECK(selector_ != nullptr);
     Scope scope = start(batch, errors);
     const uint32_t count = selector_->select(scope, nullptr, batch.rows, selection);
-    if (!log_.any()) [[likely]] return count;
+    if (!log_.any()) [[likely]]
+      return count;
     list_errors(batch.rows, errors);
     // A row that failed in one part may have been kept by an OR.
     uint32_t kept = 0;
@@ -90,7 +93,8 @@ class TreeProgram final : public Program {
 
 }  // namespace
 
-Result<std::unique_ptr<Program>> Program::compile(std::vector<ExprPtr> expressions, std::span<const data::Type> inputs) {
+Result<std::unique_ptr<Program>> Program::compile(std::vector<ExprPtr> expressions,
+                                                  std::span<const data::Type> inputs) {
   return TreeProgram::compile(std::move(expressions), inputs);
 }
 

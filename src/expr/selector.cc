@@ -32,10 +32,13 @@ template <class Test>
 }
 
 template <class Test>
-[[gnu::always_inline]] inline uint32_t keep_valid(const Column& column, const uint32_t* in, uint32_t count, uint32_t* out, Test test) {
+[[gnu::always_inline]] inline uint32_t keep_valid(const Column& column, const uint32_t* in, uint32_t count,
+                                                  uint32_t* out, Test test) {
   if (!column.validity) return keep(in, count, out, test);
   const uint64_t* validity = column.validity;
-  return keep(in, count, out, [&](uint32_t row) { return static_cast<uint32_t>(test(row)) & static_cast<uint32_t>(test_bit(validity, row)); });
+  return keep(in, count, out, [&](uint32_t row) {
+    return static_cast<uint32_t>(test(row)) & static_cast<uint32_t>(test_bit(validity, row));
+  });
 }
 
 // Evaluates a node for the rows of a list: only they may fail.
@@ -79,8 +82,9 @@ class CompareSelector final : public NodeSelector {
     const Column& column = evaluate(scope, in, count);
     const T* values = column.values<T>();
     const T constant = constant_value<T>(value_);
-    return keep_valid(column, in, count, out,
-                      [values, constant](uint32_t row) { return Comparison::template apply<T>(load(values, row), constant); });
+    return keep_valid(column, in, count, out, [values, constant](uint32_t row) {
+      return Comparison::template apply<T>(load(values, row), constant);
+    });
   }
 
  private:
@@ -153,8 +157,10 @@ Result<SelectorPtr> build_multiple(const Expr& remainder, bool equal, NodeBuilde
     using T = typename decltype(tag)::type;
     if constexpr (sizeof(T) <= 8) {
       const uint64_t divisor = static_cast<uint64_t>(remainder.args[1]->constant.as<T>());
-      if (equal) found = std::make_unique<MultipleSelector<T, true>>(std::move(node), divisor);
-      else found = std::make_unique<MultipleSelector<T, false>>(std::move(node), divisor);
+      if (equal)
+        found = std::make_unique<MultipleSelector<T, true>>(std::move(node), divisor);
+      else
+        found = std::make_unique<MultipleSelector<T, false>>(std::move(node), divisor);
     }
     return true;
   });
@@ -163,8 +169,11 @@ Result<SelectorPtr> build_multiple(const Expr& remainder, bool equal, NodeBuilde
 
 bool is_multiple_test(const Expr& left, const Expr& right, Op op) {
   if (op != Op::kEqual && op != Op::kNotEqual) return false;
-  if (left.kind != ExprKind::kCall || left.op != Op::kModulo || left.args.size() != 2 || !is_integer(left.type)) return false;
-  if (data::physical_size(left.type.physical()) > 8 || left.args[0]->type.kind != left.type.kind || !is_constant(*left.args[1])) return false;
+  if (left.kind != ExprKind::kCall || left.op != Op::kModulo || left.args.size() != 2 || !is_integer(left.type))
+    return false;
+  if (data::physical_size(left.type.physical()) > 8 || left.args[0]->type.kind != left.type.kind ||
+      !is_constant(*left.args[1]))
+    return false;
   bool fits = false;
   with_integer(left.type.physical(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -174,7 +183,8 @@ bool is_multiple_test(const Expr& left, const Expr& right, Op op) {
   return fits;
 }
 
-Result<SelectorPtr> build_comparison(const Expr& left, const Expr& right, Op op, NodeBuilder& builder, RegisterPool& pool) {
+Result<SelectorPtr> build_comparison(const Expr& left, const Expr& right, Op op, NodeBuilder& builder,
+                                     RegisterPool& pool) {
   if (is_multiple_test(left, right, op)) return build_multiple(left, op == Op::kEqual, builder, pool);
   ASSIGN_OR_RETURN(NodePtr node, builder.build(left));
   pool.release(node->reg);
@@ -203,7 +213,8 @@ Result<SelectorPtr> build_selector(const Expr& expr, NodeBuilder& builder, Regis
     std::stable_partition(parts.begin(), parts.end(), [](const SelectorPtr& part) { return !part->foreign; });
     return SelectorPtr(std::make_unique<AndSelector>(std::move(parts)));
   }
-  if (expr.kind == ExprKind::kCall && expr.op >= Op::kEqual && expr.op <= Op::kGreaterEqual && find_compare_kernel(expr, nullptr)) {
+  if (expr.kind == ExprKind::kCall && expr.op >= Op::kEqual && expr.op <= Op::kGreaterEqual &&
+      find_compare_kernel(expr, nullptr)) {
     const Expr& left = *expr.args[0];
     const Expr& right = *expr.args[1];
     if (is_constant(right)) return build_comparison(left, right, expr.op, builder, pool);

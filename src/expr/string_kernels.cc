@@ -97,8 +97,8 @@ constexpr int64_t kPositionMax = std::numeric_limits<uint32_t>::max();
 constexpr int64_t kPositionMin = -kPositionMax - 1;
 bool in_position_range(int64_t n) { return n >= kPositionMin && n <= kPositionMax; }
 
-// Characters [begin, end) that substring(text of n characters, offset, length) takes, as DuckDB counts: from 1, from the
-// end for a negative offset, backwards for a negative length; 0 is one before the first.
+// Characters [begin, end) that substring(text of n characters, offset, length) takes, as DuckDB counts: from 1, from
+// the end for a negative offset, backwards for a negative length; 0 is one before the first.
 void substring_range(int64_t n, int64_t offset, int64_t length, int64_t& begin, int64_t& end) {
   if (offset < 0) {
     const int64_t from = -offset;
@@ -140,7 +140,9 @@ void substring(const Kernel& kernel, const Column* args, Scope& scope, Column& o
   const int64_t* offsets = args[1].values<int64_t>();
   const int64_t* lengths = kernel.argument_types.size() == 3 ? args[2].values<int64_t>() : nullptr;
   StringRef* result = out.values<StringRef>();
-  auto fails = [&](uint32_t i) { return !in_position_range(offsets[i]) || (lengths && !in_position_range(lengths[i])); };
+  auto fails = [&](uint32_t i) {
+    return !in_position_range(offsets[i]) || (lengths && !in_position_range(lengths[i]));
+  };
   bool failed = false;
   for (uint32_t i = 0; i < scope.rows; ++i) {
     if (fails(i)) [[unlikely]] {
@@ -152,7 +154,8 @@ void substring(const Kernel& kernel, const Column* args, Scope& scope, Column& o
   }
   if (!failed) return;
   report_rows(kernel, scope, out, fails, [&](uint32_t i, std::string& message) {
-    message.assign(in_position_range(offsets[i]) ? "Substring length outside of supported range" : "Substring offset outside of supported range");
+    message.assign(in_position_range(offsets[i]) ? "Substring length outside of supported range"
+                                                 : "Substring offset outside of supported range");
   });
 }
 
@@ -204,7 +207,8 @@ bool find_string_kernel(const Expr& expr, Kernel* kernel) {
       k.can_fail = true;
       return expr.type.kind == TypeKind::kVarchar && argument_is(1, TypeKind::kInt64) &&
              (expr.args.size() == 2 || (expr.args.size() == 3 && argument_is(2, TypeKind::kInt64)));
-    default: return false;  // lower and upper need Unicode's case tables: DuckDB's
+    default:
+      return false;  // lower and upper need Unicode's case tables: DuckDB's
   }
 }
 

@@ -52,7 +52,8 @@ bool add_interval(int64_t time, Interval interval, int64_t& result) {
     us += kDayUs;
     --day;
   }
-  return !__builtin_mul_overflow(day, kDayUs, &result) && !__builtin_add_overflow(result, us, &result) && is_finite_time(result);
+  return !__builtin_mul_overflow(day, kDayUs, &result) && !__builtin_add_overflow(result, us, &result) &&
+         is_finite_time(result);
 }
 
 void out_of_range(std::string& text) { text.assign("Date and time not in timestamp range"); }
@@ -89,8 +90,13 @@ void interval_columns(const Kernel& kernel, const Column* args, Scope& scope, Co
   bool failed = false;
   for (uint32_t i = 0; i < scope.rows; ++i) failed |= !one(i, result[i]);
   if (!failed) return;
-  report_rows(kernel, scope, out, [&](uint32_t i) { int64_t ignored; return !one(i, ignored); },
-              [](uint32_t, std::string& text) { out_of_range(text); });
+  report_rows(
+      kernel, scope, out,
+      [&](uint32_t i) {
+        int64_t ignored;
+        return !one(i, ignored);
+      },
+      [](uint32_t, std::string& text) { out_of_range(text); });
 }
 
 // A constant interval without months, params[0] in microseconds: an addition, where no row is near the ends of time.
@@ -104,21 +110,28 @@ void fixed_interval(const Kernel& kernel, const Column* args, Scope& scope, Colu
   for (uint32_t i = 0; i < scope.rows; ++i) {
     if constexpr (sizeof(T) == 4) {
       far |= static_cast<uint64_t>(static_cast<int64_t>(times[i]) + 20'000'000) > 40'000'000;
-      result[i] = static_cast<int64_t>(static_cast<uint64_t>(static_cast<int64_t>(times[i])) * kDayUs + static_cast<uint64_t>(delta));
+      result[i] = static_cast<int64_t>(static_cast<uint64_t>(static_cast<int64_t>(times[i])) * kDayUs +
+                                       static_cast<uint64_t>(delta));
     } else {
       far |= static_cast<uint64_t>(times[i]) + kNear > 2 * static_cast<uint64_t>(kNear);
       result[i] = static_cast<int64_t>(static_cast<uint64_t>(times[i]) + static_cast<uint64_t>(delta));
     }
   }
-  if (!far) [[likely]] return;
+  if (!far) [[likely]]
+    return;
   Interval interval;
   std::memcpy(&interval, &kernel.params[1], sizeof interval);
   auto one = [&](uint32_t i, int64_t& value) { return time_plus_interval(times[i], interval, value); };
   bool failed = false;
   for (uint32_t i = 0; i < scope.rows; ++i) failed |= !one(i, result[i]);
   if (!failed) return;
-  report_rows(kernel, scope, out, [&](uint32_t i) { int64_t ignored; return !one(i, ignored); },
-              [](uint32_t, std::string& text) { out_of_range(text); });
+  report_rows(
+      kernel, scope, out,
+      [&](uint32_t i) {
+        int64_t ignored;
+        return !one(i, ignored);
+      },
+      [](uint32_t, std::string& text) { out_of_range(text); });
 }
 
 void timestamp_difference(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
@@ -131,12 +144,18 @@ void timestamp_difference(const Kernel& kernel, const Column* args, Scope& scope
     failed |= __builtin_sub_overflow(a[i], b[i], &us) | !is_finite_time(a[i]) | !is_finite_time(b[i]);
     result[i] = {0, static_cast<int32_t>(us / kDayUs), us % kDayUs};
   }
-  if (!failed) [[likely]] return;
+  if (!failed) [[likely]]
+    return;
   auto infinite = [&](uint32_t i) { return !is_finite_time(a[i]) || !is_finite_time(b[i]); };
-  report_rows(kernel, scope, out, [&](uint32_t i) { int64_t us; return __builtin_sub_overflow(a[i], b[i], &us) || infinite(i); },
-              [&](uint32_t i, std::string& text) {
-                text.assign(infinite(i) ? "Cannot subtract infinite timestamps" : "Timestamp difference is out of bounds");
-              });
+  report_rows(
+      kernel, scope, out,
+      [&](uint32_t i) {
+        int64_t us;
+        return __builtin_sub_overflow(a[i], b[i], &us) || infinite(i);
+      },
+      [&](uint32_t i, std::string& text) {
+        text.assign(infinite(i) ? "Cannot subtract infinite timestamps" : "Timestamp difference is out of bounds");
+      });
 }
 
 void date_difference(const Kernel&, const Column* args, Scope& scope, Column& out) {
@@ -159,9 +178,15 @@ void date_days(const Kernel& kernel, const Column* args, Scope& scope, Column& o
   };
   bool ok = true;
   for (uint32_t i = 0; i < scope.rows; ++i) ok &= one(i, result[i]);
-  if (ok) [[likely]] return;
-  report_rows(kernel, scope, out, [&](uint32_t i) { int32_t ignored; return !one(i, ignored); },
-              [](uint32_t, std::string& text) { text.assign("Date out of range"); });
+  if (ok) [[likely]]
+    return;
+  report_rows(
+      kernel, scope, out,
+      [&](uint32_t i) {
+        int32_t ignored;
+        return !one(i, ignored);
+      },
+      [](uint32_t, std::string& text) { text.assign("Date out of range"); });
 }
 
 template <bool kSubtract>
@@ -171,17 +196,24 @@ void interval_sum(const Kernel& kernel, const Column* args, Scope& scope, Column
   Interval* result = out.values<Interval>();
   auto one = [&](uint32_t i, Interval& v) {
     if constexpr (kSubtract) {
-      return !(__builtin_sub_overflow(a[i].months, b[i].months, &v.months) | __builtin_sub_overflow(a[i].days, b[i].days, &v.days) |
-               __builtin_sub_overflow(a[i].us, b[i].us, &v.us));
+      return !(__builtin_sub_overflow(a[i].months, b[i].months, &v.months) |
+               __builtin_sub_overflow(a[i].days, b[i].days, &v.days) | __builtin_sub_overflow(a[i].us, b[i].us, &v.us));
     }
-    return !(__builtin_add_overflow(a[i].months, b[i].months, &v.months) | __builtin_add_overflow(a[i].days, b[i].days, &v.days) |
-             __builtin_add_overflow(a[i].us, b[i].us, &v.us));
+    return !(__builtin_add_overflow(a[i].months, b[i].months, &v.months) |
+             __builtin_add_overflow(a[i].days, b[i].days, &v.days) | __builtin_add_overflow(a[i].us, b[i].us, &v.us));
   };
   bool ok = true;
   for (uint32_t i = 0; i < scope.rows; ++i) ok &= one(i, result[i]);
   if (ok) return;
-  report_rows(kernel, scope, out, [&](uint32_t i) { Interval ignored; return !one(i, ignored); },
-              [](uint32_t, std::string& text) { text.assign(kSubtract ? "Interval subtraction out of range" : "Overflow in addition of INTERVAL"); });
+  report_rows(
+      kernel, scope, out,
+      [&](uint32_t i) {
+        Interval ignored;
+        return !one(i, ignored);
+      },
+      [](uint32_t, std::string& text) {
+        text.assign(kSubtract ? "Interval subtraction out of range" : "Overflow in addition of INTERVAL");
+      });
 }
 
 // ---- parts ----------------------------------------------------------------------------------------------------------
@@ -208,12 +240,18 @@ void date_part(const Kernel& kernel, const Column* args, Scope& scope, Column& o
     const int64_t day = day_of(t);
     const int64_t seconds = (t - static_cast<int64_t>(static_cast<uint64_t>(day) * kDayUs)) / kSecondUs;
     switch (kPart) {
-      case Op::kDatePartHour: return seconds / 3600;
-      case Op::kDatePartMinute: return seconds / 60 % 60;
-      case Op::kDatePartSecond: return seconds % 60;
-      case Op::kDatePartDay: return civil_from_days(day).day;
-      case Op::kDatePartMonth: return civil_from_days(day).month;
-      default: return civil_from_days(day).year;
+      case Op::kDatePartHour:
+        return seconds / 3600;
+      case Op::kDatePartMinute:
+        return seconds / 60 % 60;
+      case Op::kDatePartSecond:
+        return seconds % 60;
+      case Op::kDatePartDay:
+        return civil_from_days(day).day;
+      case Op::kDatePartMonth:
+        return civil_from_days(day).month;
+      default:
+        return civil_from_days(day).year;
     }
   });
 }
@@ -233,9 +271,11 @@ void tumble_start(const Kernel& kernel, const Column* args, Scope& scope, Column
     far |= static_cast<uint64_t>(times[i]) + kNear > 2 * static_cast<uint64_t>(kNear);
     const int64_t q = divider.divide(t);
     const uint64_t start = static_cast<uint64_t>(q) * static_cast<uint64_t>(size);
-    result[i] = static_cast<int64_t>(start - (static_cast<int64_t>(start) > t ? static_cast<uint64_t>(size) : 0) + static_cast<uint64_t>(offset));
+    result[i] = static_cast<int64_t>(start - (static_cast<int64_t>(start) > t ? static_cast<uint64_t>(size) : 0) +
+                                     static_cast<uint64_t>(offset));
   }
-  if (!far) [[likely]] return;
+  if (!far) [[likely]]
+    return;
   auto one = [&](uint32_t i, int64_t& value) {
     if (!is_finite_time(times[i])) {
       value = times[i];
@@ -251,8 +291,13 @@ void tumble_start(const Kernel& kernel, const Column* args, Scope& scope, Column
   bool failed = false;
   for (uint32_t i = 0; i < scope.rows; ++i) failed |= !one(i, result[i]);
   if (!failed) return;
-  report_rows(kernel, scope, out, [&](uint32_t i) { int64_t ignored; return !one(i, ignored); },
-              [](uint32_t, std::string& text) { text.assign("The window starts before the first timestamp"); });
+  report_rows(
+      kernel, scope, out,
+      [&](uint32_t i) {
+        int64_t ignored;
+        return !one(i, ignored);
+      },
+      [](uint32_t, std::string& text) { text.assign("The window starts before the first timestamp"); });
 }
 
 bool accept(Kernel* kernel, KernelFunction function, bool can_fail) {
@@ -286,21 +331,26 @@ bool find_plus_minus(const Expr& expr, Kernel* kernel) {
   const TypeKind left = expr.args[0]->type.kind, right = expr.args[1]->type.kind, result = expr.type.kind;
   const bool subtract = expr.op == Op::kSubtract;
   if (result == TypeKind::kTimestamp) {
-    if (left == TypeKind::kTimestamp && right == TypeKind::kInterval) return interval_kernel<int64_t>(expr, kernel, subtract);
-    if (left == TypeKind::kDate && right == TypeKind::kInterval) return interval_kernel<int32_t>(expr, kernel, subtract);
+    if (left == TypeKind::kTimestamp && right == TypeKind::kInterval)
+      return interval_kernel<int64_t>(expr, kernel, subtract);
+    if (left == TypeKind::kDate && right == TypeKind::kInterval)
+      return interval_kernel<int32_t>(expr, kernel, subtract);
     if (subtract || left != TypeKind::kInterval) return false;
     if (right == TypeKind::kTimestamp) return accept(kernel, interval_columns<int64_t, false, true>, true);
     if (right == TypeKind::kDate) return accept(kernel, interval_columns<int32_t, false, true>, true);
     return false;
   }
   if (result == TypeKind::kInterval) {
-    if (left == TypeKind::kTimestamp && right == TypeKind::kTimestamp && subtract) return accept(kernel, timestamp_difference, true);
+    if (left == TypeKind::kTimestamp && right == TypeKind::kTimestamp && subtract)
+      return accept(kernel, timestamp_difference, true);
     if (left != TypeKind::kInterval || right != TypeKind::kInterval) return false;
     return accept(kernel, subtract ? interval_sum<true> : interval_sum<false>, true);
   }
   if (result == TypeKind::kDate) {
-    if (left == TypeKind::kDate && right == TypeKind::kInt32) return accept(kernel, subtract ? date_days<true, false> : date_days<false, false>, true);
-    return left == TypeKind::kInt32 && right == TypeKind::kDate && !subtract && accept(kernel, date_days<false, true>, true);
+    if (left == TypeKind::kDate && right == TypeKind::kInt32)
+      return accept(kernel, subtract ? date_days<true, false> : date_days<false, false>, true);
+    return left == TypeKind::kInt32 && right == TypeKind::kDate && !subtract &&
+           accept(kernel, date_days<false, true>, true);
   }
   if (result != TypeKind::kInt64 || !subtract || left != TypeKind::kDate || right != TypeKind::kDate) return false;
   return accept(kernel, date_difference, false);
@@ -329,14 +379,22 @@ bool find_time_kernel(const Expr& expr, Kernel* kernel) {
   }
   if (expr.args.size() != 1 || expr.type.kind != TypeKind::kInt64) return false;
   switch (expr.op) {
-    case Op::kEpochUs: return accept(kernel, epoch_us, false);
-    case Op::kDatePartHour: return accept(kernel, date_part<Op::kDatePartHour>, false);
-    case Op::kDatePartMinute: return accept(kernel, date_part<Op::kDatePartMinute>, false);
-    case Op::kDatePartSecond: return accept(kernel, date_part<Op::kDatePartSecond>, false);
-    case Op::kDatePartDay: return accept(kernel, date_part<Op::kDatePartDay>, false);
-    case Op::kDatePartMonth: return accept(kernel, date_part<Op::kDatePartMonth>, false);
-    case Op::kDatePartYear: return accept(kernel, date_part<Op::kDatePartYear>, false);
-    default: return false;
+    case Op::kEpochUs:
+      return accept(kernel, epoch_us, false);
+    case Op::kDatePartHour:
+      return accept(kernel, date_part<Op::kDatePartHour>, false);
+    case Op::kDatePartMinute:
+      return accept(kernel, date_part<Op::kDatePartMinute>, false);
+    case Op::kDatePartSecond:
+      return accept(kernel, date_part<Op::kDatePartSecond>, false);
+    case Op::kDatePartDay:
+      return accept(kernel, date_part<Op::kDatePartDay>, false);
+    case Op::kDatePartMonth:
+      return accept(kernel, date_part<Op::kDatePartMonth>, false);
+    case Op::kDatePartYear:
+      return accept(kernel, date_part<Op::kDatePartYear>, false);
+    default:
+      return false;
   }
 }
 

@@ -1,4 +1,4 @@
-#include "duck/foreign_aggregate_test.h"
+#include "duck/bound_aggregate_test.h"
 
 #include "duck/foreign_aggregate.h"
 #include "duckdb.hpp"
