@@ -74,7 +74,10 @@ void append_cast_text(const Type& type, const Column& column, uint32_t row, std:
   constexpr int64_t kYearOneUs = -62'135'596'800'000'000;  // DuckDB marks times before it in a way of its own
   const bool before_christ = type.kind == TypeKind::kTimestamp && column.values<int64_t>()[row] < kYearOneUs;
   if (data::has_exact_text(type) && !before_christ) {
+    const size_t begin = out.size();
     data::append_text(type, column, row, out);
+    // A decimal of no whole digits comes as ".5"; "0.5" is a number in JSON too.
+    if (type.kind == TypeKind::kDecimal && type.width == type.scale && !column.is_null(row)) out.insert(out.find('.', begin), "0");
   } else {
     out += duck::to_text(Value::from_column(type, column, row));
   }

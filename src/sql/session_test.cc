@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <atomic>
 #include <thread>
 
 #include "duckdb/common/arrow/arrow.hpp"
@@ -82,7 +83,7 @@ TEST(Session, ShowExplainSetDrain) {
   EXPECT_EQ(db.run("DRAIN"), "");
   db.backend->drain_blocks = true;
   std::thread other([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    while (!db.backend->waiting) std::this_thread::yield();
     db.session->interrupt();
   });
   EXPECT_MATCH(db.fail("SELECT 1;\nDRAIN;\nSELECT 2"), StartsWith("LDB-6001 2:1 interrupted"));
@@ -103,8 +104,9 @@ TEST(Session, Subscribe) {
   EXPECT_MATCH(db.fail("SELECT 1;\nSUBSCRIBE nothing"), StartsWith("LDB-2002 2:11 "));
   EXPECT_MATCH(db.fail("SELECT 1;\nSUBSCRIBE t WHERE\n wrong = 1"), HasSubstr(" 3:2 "));
   db.backend->subscription_ends = false;
+  db.backend->waiting = false;
   std::thread other([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(80));
+    while (!db.backend->waiting) std::this_thread::yield();
     db.session->interrupt();
   });
   EXPECT_MATCH(db.fail("SUBSCRIBE t"), StartsWith("LDB-6001"));
@@ -187,11 +189,15 @@ TEST(Session, TheNextStatementGivesUpTheLastResult) {
 
 TEST(Session, Interrupt) {
   FakeSession db;
+  std::atomic<bool> ended{false};
   std::thread other([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    db.session->interrupt();
+    while (!ended) {
+      db.session->interrupt();
+      std::this_thread::yield();
+    }
   });
   EXPECT_MATCH(db.fail("SELECT count(*) FROM range(1000000) a, range(1000000) b"), StartsWith("LDB-6001"));
+  ended = true;
   other.join();
   EXPECT_EQ(db.run("SELECT 1"), "1\n");
 }
@@ -203,6 +209,20 @@ TEST(Session, TwoConnections) {
   EXPECT_EQ(FakeSession::run_on(*other, "SELECT * FROM t; INSERT INTO t VALUES (2); CREATE TEMP TABLE own (b INTEGER)"), "1\n");
   EXPECT_EQ(db.run("SELECT count(*) FROM t"), "2\n");
   EXPECT_MATCH(db.run("SELECT * FROM own"), StartsWith("error: Table with name own does not exist"));
+}
+
+TEST(Session, WindowsInAdHocQueries) {
+  FakeSession db;
+  db.run("CREATE TABLE t (k INTEGER, ts TIMESTAMP); INSERT INTO t VALUES (1, '2026-01-01 00:00:01'), (1, '2026-01-01 00:00:04'), "
+         "(2, '2026-01-01 00:00:06')");
+  EXPECT_EQ(db.run("SELECT window_start, count(*) FROM t GROUP BY TUMBLE(ts, INTERVAL '5 seconds') ORDER BY 1"),
+            "2026-01-01 00:00:00|2\n2026-01-01 00:00:05|1\n");
+  EXPECT_EQ(db.run("CREATE TABLE w AS SELECT k, window_end AS e FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5 seconds'); "
+                   "SELECT max(e) FROM w"),
+            "2026-01-01 00:00:10\n");
+  EXPECT_EQ(db.run("BEGIN"), "");
+  EXPECT_MATCH(db.fail("SELECT count(*) FROM t GROUP BY\n TUMBLE(ts)"), HasSubstr("LDB-1006 2:2"));
+  EXPECT_EQ(db.run("SELECT count(*) FROM t; COMMIT"), "3\n");
 }
 
 TEST(Session, Prepare) {

@@ -1,9 +1,12 @@
-#include <gtest/gtest.h>
+#include "sql/catalog/catalog.h"
 
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "sql/catalog/fake_session.h"
 
@@ -265,6 +268,27 @@ TEST(Catalog, DroppedEntriesOutliveReaders) {
   while (*(*rows)->next(text)) count += text.rows;
   EXPECT_EQ(count, 20000u);
   EXPECT_EQ(FakeSession::run_on(*other, "SELECT * FROM t"), "");
+}
+
+TEST(Catalog, ReadersBesideDdl) {
+  FakeSession db;
+  db.run("CREATE TABLE t (a INTEGER); INSERT INTO t SELECT * FROM range(3000)");
+  std::atomic<bool> done{false};
+  std::thread reader([&] {
+    auto session = db.engine->connect();
+    while (!done) {
+      const std::string text = FakeSession::run_on(*session, "SELECT count(*) FROM t, (SELECT 1) one");
+      EXPECT_TRUE(text == "3000\n" || text == "2\n" || text == "0\n" || text.starts_with("error: Table with name t") ||
+                  text.starts_with("error: the object was changed"))
+          << text;
+    }
+  });
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(db.run("DROP TABLE t; CREATE TABLE t (a INTEGER, b VARCHAR); INSERT INTO t VALUES (1, 'x'), (2, 'y')"), "");
+    EXPECT_EQ(db.run("CREATE OR REPLACE TABLE t AS SELECT range AS a FROM range(3000)"), "");
+  }
+  done = true;
+  reader.join();
 }
 
 }  // namespace

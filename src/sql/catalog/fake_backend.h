@@ -4,6 +4,7 @@
 // Threads: any.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <string>
@@ -60,6 +61,8 @@ class FakeBackend : public Backend {
   bool can_reopen = true;
   // DRAIN waits for an interrupt.
   bool drain_blocks = false;
+  // Set when DRAIN or a subscription finds nothing to do but wait.
+  std::atomic<bool> waiting{false};
   // Changes of a subscription end after those there are.
   bool subscription_ends = true;
 

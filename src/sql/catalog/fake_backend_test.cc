@@ -63,18 +63,21 @@ class FakeSnapshot final : public Snapshot {
 
 class FakeReader final : public ChangeReader {
  public:
-  FakeReader(std::unique_ptr<Snapshot> content, bool ends) : content_(std::move(content)), ends_(ends) {}
+  FakeReader(std::unique_ptr<Snapshot> content, bool ends, std::atomic<bool>* waiting)
+      : content_(std::move(content)), ends_(ends), waiting_(waiting) {}
   Result<State> next(data::Batch& batch, uint64_t& tick, int timeout_ms) override {
     tick = content_->tick();
     if (content_->next(batch)) return State::kChanges;
     if (ends_) return State::kEnded;
-    std::this_thread::sleep_for(std::chrono::milliseconds(std::min(timeout_ms, 5)));
+    *waiting_ = true;
+    std::this_thread::yield();
     return State::kTimeout;
   }
 
  private:
   std::unique_ptr<Snapshot> content_;
   bool ends_;
+  std::atomic<bool>* waiting_;
 };
 
 data::Schema changes_schema(const data::Schema& columns) {
@@ -410,7 +413,8 @@ Result<std::string> FakeBackend::explain(const std::string& object, bool analyze
 Status FakeBackend::drain(const std::function<bool()>& interrupted) {
   while (drain_blocks) {
     if (interrupted()) return Status(ErrorCode::kInterrupted, "interrupted");
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    waiting = true;
+    std::this_thread::yield();
   }
   return {};
 }
@@ -426,7 +430,7 @@ Result<std::unique_ptr<ChangeReader>> FakeBackend::subscribe(const SubscribeStat
   const Stored* found = stored(statement.view.name);
   if (!found) return Status(ErrorCode::kUnknownObject, "there is no object of this name: " + statement.view.name);
   auto content = std::make_unique<FakeSnapshot>(found->object->columns, found->rows, log_.ticks, false, [] {});
-  return std::unique_ptr<ChangeReader>(std::make_unique<FakeReader>(std::move(content), subscription_ends));
+  return std::unique_ptr<ChangeReader>(std::make_unique<FakeReader>(std::move(content), subscription_ends, &waiting));
 }
 
 FakeBackend::Log FakeBackend::log() {

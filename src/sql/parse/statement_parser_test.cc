@@ -1,3 +1,5 @@
+#include "sql/parse/statement_parser.h"
+
 #include <gtest/gtest.h>
 
 #include "base/options.h"

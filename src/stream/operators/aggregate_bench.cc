@@ -1,6 +1,8 @@
 // ns per input row of aggregates over batches in memory, closed rows emitted to a sink that drops them.
 //
 // 10 k rows a second of event time, in order, 1,000 keys unless said; the watermark follows every batch.
+#include "stream/operators/aggregate.h"
+
 #include <benchmark/benchmark.h>
 
 #include <random>
