@@ -46,9 +46,9 @@ class FakeHandler : public StatementHandler {
   }
 };
 
-class Session : public testing::Test {
+class SessionParser : public testing::Test {
  protected:
-  Session() : handler(std::make_shared<FakeHandler>()) {
+  SessionParser() : handler(std::make_shared<FakeHandler>()) {
     duckdb::DBConfig config;
     register_parser(config, handler);
     database = std::make_unique<duckdb::DuckDB>(nullptr, &config);
@@ -76,7 +76,7 @@ class Session : public testing::Test {
   Error error;
 };
 
-TEST_F(Session, MixedScript) {
+TEST_F(SessionParser, MixedScript) {
   auto result =
       run("CREATE TABLE t AS SELECT 1 AS emit; CREATE SINK k FROM t; INSERT INTO t VALUES (2); CHECKPOINT; SELECT "
           "sum(emit)::INT AS s FROM t");
@@ -88,7 +88,7 @@ TEST_F(Session, MixedScript) {
   EXPECT_FALSE(run(" ; -- x\n ; ")->HasError());
 }
 
-TEST_F(Session, SilentAndVisibleResults) {
+TEST_F(SessionParser, SilentAndVisibleResults) {
   auto result = run("CREATE SINK k FROM t");
   ASSERT_FALSE(result->HasError()) << result->GetError();
   EXPECT_EQ(result->properties.return_type, duckdb::StatementReturnType::NOTHING);
@@ -103,7 +103,7 @@ TEST_F(Session, SilentAndVisibleResults) {
   EXPECT_EQ(result->names, std::vector<std::string>{"a"});
 }
 
-TEST_F(Session, StreamedAndPrepared) {
+TEST_F(SessionParser, StreamedAndPrepared) {
   auto streamed = connection->SendQuery("CREATE SINK k FROM t");
   ASSERT_FALSE(streamed->HasError()) << streamed->GetError();
   streamed->Fetch();
@@ -125,7 +125,7 @@ TEST_F(Session, StreamedAndPrepared) {
   }
 }
 
-TEST_F(Session, ErrorsPointIntoTheWholeScript) {
+TEST_F(SessionParser, ErrorsPointIntoTheWholeScript) {
   const std::string before = "SELECT 1;\nCREATE SINK k FROM t; -- é ;\n";
   // Ours, at parsing, binding and executing.
   EXPECT_EQ(failure(before + "CREATE SINK k FORM t"), "1001@3:15 expected FROM, found FORM");
@@ -158,14 +158,14 @@ TEST_F(Session, ErrorsPointIntoTheWholeScript) {
   EXPECT_EQ(failure("SELECT * FROM a GROUP BY k EMIT CHANGES").substr(0, 10), "1001@1:28 ");
 }
 
-TEST_F(Session, TheFirstErrorWins) {
+TEST_F(SessionParser, TheFirstErrorWins) {
   EXPECT_EQ(failure("SELEC 1; CREATE SINK k FORM t").substr(0, 9), "1001@1:1 ");
   EXPECT_EQ(failure("CREATE SINK k FORM t; SELEC 1").substr(0, 10), "1001@1:15 ");
   EXPECT_EQ(failure("SELEC 1; SELECT 'abc").substr(0, 9), "1001@1:1 ");
   EXPECT_EQ(failure("SELEC 1; DRAIN").substr(0, 9), "1001@1:1 ");
 }
 
-TEST_F(Session, WideAndLongLines) {
+TEST_F(SessionParser, WideAndLongLines) {
   const std::string wide =
       "SELECT '" + std::string(200, 'x') + "', '日本語', nope, '" + std::string(200, 'y') + "' FROM range(3)";
   EXPECT_EQ(failure(wide).substr(0, 5), "1007@");
@@ -176,13 +176,13 @@ TEST_F(Session, WideAndLongLines) {
   EXPECT_EQ(failure("CREATE\xc2\xa0SINK k FORM t").substr(0, 10), "1001@1:15 ");
 }
 
-TEST_F(Session, WindowTableFunctionReachesTheBinder) {
+TEST_F(SessionParser, WindowTableFunctionReachesTheBinder) {
   EXPECT_EQ(failure("SELECT 1; SELECT * FROM nosuchfunction(TABLE x)").substr(0, 5), "1001@");
   // Known to no one here, but parsed.
   EXPECT_EQ(failure("SELECT * FROM TUMBLE(TABLE bids, DESCRIPTOR(ts), INTERVAL '10 seconds')").substr(0, 5), "1009@");
 }
 
-TEST_F(Session, StockStatementsOfAllSorts) {
+TEST_F(SessionParser, StockStatementsOfAllSorts) {
   for (const char* script :
        {"PRAGMA version", "CREATE TABLE pv AS SELECT 1 AS a, 2 AS b; PIVOT pv ON a USING sum(b)", "SHOW TABLES",
         "CREATE VIEW vw AS SELECT 1; SELECT * FROM vw", "BEGIN; CREATE TABLE x (a INT); COMMIT",
@@ -196,7 +196,7 @@ TEST_F(Session, StockStatementsOfAllSorts) {
   EXPECT_EQ(result->Fetch()->GetValue(0, 0).ToString(), "CREATE VIEW vw AS SELECT 1;");
 }
 
-TEST_F(Session, LongScripts) {
+TEST_F(SessionParser, LongScripts) {
   std::string script;
   for (int i = 0; i < 3000; ++i) script += i % 2 ? "CREATE SINK k FROM t;\n" : "SELECT 1;\n";
   auto result = run(script);
