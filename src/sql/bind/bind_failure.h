@@ -1,6 +1,8 @@
-// How binding fails inside src/sql/bind: one exception that carries our Error, turned into a Status at the entry points.
+// How binding fails inside src/sql/bind: one exception that carries our Error, turned into a Status at the entry
+// points.
 //
-// Errors:  to_error() also takes what DuckDB throws: its parser's, binder's and catalog's exceptions keep their position.
+// Errors:  to_error() also takes what DuckDB throws: its parser's, binder's and catalog's exceptions keep their
+// position.
 #pragma once
 
 #include <exception>

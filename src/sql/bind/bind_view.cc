@@ -34,7 +34,8 @@ duckdb::unique_ptr<duckdb::SelectStatement> parse_query(const std::string& text)
   parser.ParseQuery(text);
   if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
     const size_t at = text.find_first_not_of(" \t\r\n");
-    throw BindFailure(ErrorCode::kSyntaxError, "a SELECT is expected", at == std::string::npos ? -1 : static_cast<int64_t>(at));
+    throw BindFailure(ErrorCode::kSyntaxError, "a SELECT is expected",
+                      at == std::string::npos ? -1 : static_cast<int64_t>(at));
   }
   return duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(std::move(parser.statements[0]));
 }
@@ -78,10 +79,11 @@ void refuse_loose_sessions(Node& root) {
   visit_nodes(root, [](Node& node) {
     if (node.kind == NodeKind::kWindowAssign &&
         static_cast<plan::WindowAssignNode&>(node).window.kind == plan::WindowKind::kSession) {
-      throw BindFailure(ErrorCode::kNotIncremental,
-                        "SESSION needs a GROUP BY over window_start and window_end directly above it: a row does not know its "
-                        "session before the session ends",
-                        node.offset);
+      throw BindFailure(
+          ErrorCode::kNotIncremental,
+          "SESSION needs a GROUP BY over window_start and window_end directly above it: a row does not know its "
+          "session before the session ends",
+          node.offset);
     }
   });
 }
@@ -128,7 +130,8 @@ WindowUse window_use(Node& root) {
       use.windowed |= aggregate.window.has_value();
       use.time_bounded |= aggregate.time_group.has_value();
     }
-    if (node.kind == NodeKind::kTopN) use.time_bounded |= static_cast<const plan::TopNNode&>(node).time_partition.has_value();
+    if (node.kind == NodeKind::kTopN)
+      use.time_bounded |= static_cast<const plan::TopNNode&>(node).time_partition.has_value();
   });
   use.time_bounded |= use.windowed;
   return use;
@@ -138,7 +141,8 @@ WindowUse window_use(Node& root) {
 bool may_be_late(const Node& node) {
   if (node.kind == NodeKind::kWindowAssign) return false;
   if (node.kind == NodeKind::kAggregate && static_cast<const plan::AggregateNode&>(node).window) return false;
-  return node.inputs.empty() || std::any_of(node.inputs.begin(), node.inputs.end(), [](const NodePtr& input) { return may_be_late(*input); });
+  return node.inputs.empty() ||
+         std::any_of(node.inputs.begin(), node.inputs.end(), [](const NodePtr& input) { return may_be_late(*input); });
 }
 
 // A view equals its query at every tick: groups and rankings that are no windows take rows however late, so they are
@@ -182,33 +186,49 @@ const Node* first_changelog(const Node& node) {
 
 const char* what_retracts(const Node& node) {
   switch (node.kind) {
-    case NodeKind::kScan: return "its input retracts rows";
-    case NodeKind::kAggregate: return "it groups by keys without time";
-    case NodeKind::kTopN: return "it ranks rows without time";
-    default: return "part of it retracts rows";
+    case NodeKind::kScan:
+      return "its input retracts rows";
+    case NodeKind::kAggregate:
+      return "it groups by keys without time";
+    case NodeKind::kTopN:
+      return "it ranks rows without time";
+    default:
+      return "part of it retracts rows";
   }
 }
 
 plan::EmitMode emit_mode(EmitMode mode) {
   switch (mode) {
-    case EmitMode::kOnUpdate: return plan::EmitMode::kOnUpdate;
-    case EmitMode::kOnWindowClose: return plan::EmitMode::kOnWindowClose;
-    case EmitMode::kAfterWatermark: return plan::EmitMode::kAfterWatermark;
-    case EmitMode::kEvery: return plan::EmitMode::kEvery;
-    case EmitMode::kChanges: return plan::EmitMode::kChanges;
-    case EmitMode::kFinal: return plan::EmitMode::kFinal;
+    case EmitMode::kOnUpdate:
+      return plan::EmitMode::kOnUpdate;
+    case EmitMode::kOnWindowClose:
+      return plan::EmitMode::kOnWindowClose;
+    case EmitMode::kAfterWatermark:
+      return plan::EmitMode::kAfterWatermark;
+    case EmitMode::kEvery:
+      return plan::EmitMode::kEvery;
+    case EmitMode::kChanges:
+      return plan::EmitMode::kChanges;
+    case EmitMode::kFinal:
+      return plan::EmitMode::kFinal;
   }
   CHECK(false);
 }
 
 const char* clause_text(EmitMode mode) {
   switch (mode) {
-    case EmitMode::kOnUpdate: return "EMIT ON UPDATE";
-    case EmitMode::kOnWindowClose: return "EMIT ON WINDOW CLOSE";
-    case EmitMode::kAfterWatermark: return "EMIT AFTER WATERMARK";
-    case EmitMode::kEvery: return "EMIT EVERY";
-    case EmitMode::kChanges: return "EMIT CHANGES";
-    case EmitMode::kFinal: return "EMIT FINAL";
+    case EmitMode::kOnUpdate:
+      return "EMIT ON UPDATE";
+    case EmitMode::kOnWindowClose:
+      return "EMIT ON WINDOW CLOSE";
+    case EmitMode::kAfterWatermark:
+      return "EMIT AFTER WATERMARK";
+    case EmitMode::kEvery:
+      return "EMIT EVERY";
+    case EmitMode::kChanges:
+      return "EMIT CHANGES";
+    case EmitMode::kFinal:
+      return "EMIT FINAL";
   }
   CHECK(false);
 }
@@ -217,16 +237,18 @@ void apply_emit(plan::ViewPlan& plan, const CreateView& statement) {
   const WindowUse use = window_use(*plan.root);
   if (statement.lateness_us) {
     if (!use.windowed) {
-      throw BindFailure(ErrorCode::kNeedsWatermark, "ALLOW LATENESS needs a window in the query: TUMBLE, HOP, SESSION or CUMULATE",
+      throw BindFailure(ErrorCode::kNeedsWatermark,
+                        "ALLOW LATENESS needs a window in the query: TUMBLE, HOP, SESSION or CUMULATE",
                         statement.lateness_offset);
     }
     plan.lateness_us = *statement.lateness_us;
   }
   if (statement.late_data_to) {
     if (!use.windowed) {
-      throw BindFailure(ErrorCode::kNeedsWatermark,
-                        "LATE DATA TO needs a window in the query: TUMBLE, HOP, SESSION or CUMULATE; nothing else can be late",
-                        statement.late_data_to->offset);
+      throw BindFailure(
+          ErrorCode::kNeedsWatermark,
+          "LATE DATA TO needs a window in the query: TUMBLE, HOP, SESSION or CUMULATE; nothing else can be late",
+          statement.late_data_to->offset);
     }
     plan.late_data_to = statement.late_data_to->name;
   }
@@ -238,10 +260,11 @@ void apply_emit(plan::ViewPlan& plan, const CreateView& statement) {
     const bool closes = emit.mode == EmitMode::kOnWindowClose || emit.mode == EmitMode::kFinal;
     if (closes || emit.mode == EmitMode::kAfterWatermark) {
       if (closes ? !use.time_bounded : !use.windowed) {
-        throw BindFailure(ErrorCode::kNeedsWatermark,
-                          std::string(clause_text(emit.mode)) +
-                              " needs a window in the query: TUMBLE, HOP, SESSION or CUMULATE over a column with a watermark",
-                          emit.offset);
+        throw BindFailure(
+            ErrorCode::kNeedsWatermark,
+            std::string(clause_text(emit.mode)) +
+                " needs a window in the query: TUMBLE, HOP, SESSION or CUMULATE over a column with a watermark",
+            emit.offset);
       }
       policy = closes ? EmitPolicy::kOnWindowClose : EmitPolicy::kAfterWatermark;
     }
@@ -253,8 +276,8 @@ void apply_emit(plan::ViewPlan& plan, const CreateView& statement) {
   if (policy == EmitPolicy::kOnWindowClose && !plan.root->append_only) {
     const Node* reason = first_changelog(*plan.root);
     throw BindFailure(ErrorCode::kNotIncremental,
-                      std::string(clause_text(statement.emit->mode)) + " gives each row once, but this query retracts rows: " +
-                          what_retracts(*reason),
+                      std::string(clause_text(statement.emit->mode)) +
+                          " gives each row once, but this query retracts rows: " + what_retracts(*reason),
                       statement.emit->offset);
   }
 }
@@ -268,14 +291,17 @@ bool keeps_values(const plan::AggregateCall& call, bool append_only) {
     case AggregateKind::kMedian:
     case AggregateKind::kStringAgg:
     case AggregateKind::kList:
-    case AggregateKind::kForeign: return true;
+    case AggregateKind::kForeign:
+      return true;
     case AggregateKind::kMin:
     case AggregateKind::kMax:
     case AggregateKind::kFirst:
     case AggregateKind::kLast:
     case AggregateKind::kArgMin:
-    case AggregateKind::kArgMax: return call.distinct || !append_only;
-    default: return call.distinct;
+    case AggregateKind::kArgMax:
+      return call.distinct || !append_only;
+    default:
+      return call.distinct;
   }
 }
 
@@ -284,8 +310,9 @@ void refuse_unbounded(Node& root, int64_t position) {
   visit_nodes(root, [&](Node& node) {
     const auto refuse = [&](const char* what) {
       throw BindFailure(ErrorCode::kUnboundedState,
-                        std::string(what) + " of a stream must be bounded by event time: group by a window, or create a "
-                                            "materialized view, whose content this state is",
+                        std::string(what) +
+                            " of a stream must be bounded by event time: group by a window, or create a "
+                            "materialized view, whose content this state is",
                         node.offset >= 0 ? node.offset : position);
     };
     if (node.kind == NodeKind::kAggregate) {
@@ -303,7 +330,13 @@ void refuse_unbounded(Node& root, int64_t position) {
 }
 
 constexpr OptionSpec kViewOptions[] = {
-    {"retain_history", OptionKind::kBytes, false, {}, {}, 1, std::numeric_limits<int64_t>::max(),
+    {"retain_history",
+     OptionKind::kBytes,
+     false,
+     {},
+     {},
+     1,
+     std::numeric_limits<int64_t>::max(),
      "bytes of past ticks kept for AS OF TICK and AT (VERSION => ...)"},
 };
 
@@ -311,8 +344,8 @@ void apply_options(plan::ViewPlan& plan, const CreateView& statement) {
   std::vector<OptionInput> inputs;
   for (const OptionText& option : statement.options) {
     if (option.key == "retention") {
-      throw BindFailure(ErrorCode::kNotImplemented, "retention is not implemented yet: bound the state by a window instead",
-                        option.key_offset);
+      throw BindFailure(ErrorCode::kNotImplemented,
+                        "retention is not implemented yet: bound the state by a window instead", option.key_offset);
     }
     inputs.push_back({option.key, option.value, option.key_offset, option.value_offset});
   }
@@ -349,8 +382,10 @@ Result<plan::ViewPlan> bind_view(duckdb::ClientContext& context, Backend&, const
     plan.root = std::move(relation.root);
     plan.inputs = std::move(relation.inputs);
     apply_emit(plan, statement);
-    if (plan.is_stream) refuse_unbounded(*plan.root, relation.position);
-    else keep_late_rows(*plan.root);
+    if (plan.is_stream)
+      refuse_unbounded(*plan.root, relation.position);
+    else
+      keep_late_rows(*plan.root);
     return plan;
   });
 }

@@ -1,7 +1,8 @@
-// Binding: from the text of a query in one of our statements to a plan that can run incrementally, or an error that says
-// where and why it cannot.
+// Binding: from the text of a query in one of our statements to a plan that can run incrementally, or an error that
+// says where and why it cannot.
 //
-// Threads: any; the context must be in a transaction and belong to the calling thread. Call from bind or exec of our own
+// Threads: any; the context must be in a transaction and belong to the calling thread. Call from bind or exec of our
+// own
 //          statements, never beside a running query of the same connection.
 // Errors:  positions are offsets into the user's script: query texts come blanked to it (parse/statement.h).
 #pragma once
@@ -29,7 +30,8 @@ Result<plan::ViewPlan> bind_view(duckdb::ClientContext& context, Backend& backen
 Result<plan::ViewPlan> bind_query(duckdb::ClientContext& context, Backend& backend, const std::string& name,
                                   const std::string& query_text);
 
-// A condition over the columns of one object, such as SUBSCRIBE v WHERE ...: BOOLEAN, columns by position in the object.
+// A condition over the columns of one object, such as SUBSCRIBE v WHERE ...: BOOLEAN, columns by position in the
+// object.
 Result<expr::ExprPtr> bind_predicate(duckdb::ClientContext& context, Backend& backend, const Object& object,
                                      const std::string& predicate_text);
 

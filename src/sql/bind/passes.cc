@@ -50,8 +50,9 @@ void refuse_volatile(const Expression& expression) {
     // A scalar subquery comes with a call of error() for a second row.
     if (call.function.name != "error" && call.function.GetStability() != duckdb::FunctionStability::CONSISTENT) {
       throw BindFailure(ErrorCode::kNotDeterministic,
-                        call.function.name + "() gives another result each time: a view must give the same for the same "
-                                             "input; use a column of the source instead",
+                        call.function.name +
+                            "() gives another result each time: a view must give the same for the same "
+                            "input; use a column of the source instead",
                         location_of(expression));
     }
   }
@@ -81,7 +82,8 @@ void check_bound_plan(LogicalOperator& root) {
   });
 }
 
-// Binding leaves positions on the references to aggregates and window functions; the functions themselves get them here.
+// Binding leaves positions on the references to aggregates and window functions; the functions themselves get them
+// here.
 void locate_functions(LogicalOperator& root) {
   std::map<std::pair<duckdb::idx_t, duckdb::idx_t>, Expression*> functions;
   visit_operators(root, [&](LogicalOperator& op) {
@@ -131,9 +133,11 @@ bool is_window_list(const Expression& expression) {
 // above stay as they are. DuckDB's UnnestRewriter would do it later, but not once filters sit between.
 void replace_window_join(OperatorPtr& op) {
   for (auto& child : op->children) replace_window_join(child);
-  if (op->type != LogicalOperatorType::LOGICAL_DELIM_JOIN && op->type != LogicalOperatorType::LOGICAL_COMPARISON_JOIN) return;
+  if (op->type != LogicalOperatorType::LOGICAL_DELIM_JOIN && op->type != LogicalOperatorType::LOGICAL_COMPARISON_JOIN)
+    return;
   auto& join = op->Cast<duckdb::LogicalComparisonJoin>();
-  if (join.join_type != duckdb::JoinType::INNER || join.children[1]->type != LogicalOperatorType::LOGICAL_PROJECTION) return;
+  if (join.join_type != duckdb::JoinType::INNER || join.children[1]->type != LogicalOperatorType::LOGICAL_PROJECTION)
+    return;
   auto& projection = join.children[1]->Cast<duckdb::LogicalProjection>();
   if (projection.children[0]->type != LogicalOperatorType::LOGICAL_UNNEST) return;
   auto& unnest = projection.children[0]->Cast<duckdb::LogicalUnnest>();
@@ -165,9 +169,8 @@ void replace_window_join(OperatorPtr& op) {
       return false;
     }
     bool all = true;
-    ExpressionIterator::EnumerateChildren(*expression, [&](duckdb::unique_ptr<Expression>& child) {
-      all = self(self, child) && all;
-    });
+    ExpressionIterator::EnumerateChildren(
+        *expression, [&](duckdb::unique_ptr<Expression>& child) { all = self(self, child) && all; });
     return all;
   };
   auto replacement = duckdb::make_uniq<duckdb::LogicalUnnest>(table);
@@ -180,11 +183,13 @@ void replace_window_join(OperatorPtr& op) {
   op = std::move(replacement);
 }
 
-// The columns of a table of windows are the input's and then the window's; see window_ast.h. Two of one name could not be
-// told apart.
+// The columns of a table of windows are the input's and then the window's; see window_ast.h. Two of one name could not
+// be told apart.
 void check_window_columns(LogicalOperator& root) {
   visit_operators(root, [](LogicalOperator& op) {
-    if (op.type != LogicalOperatorType::LOGICAL_PROJECTION || op.children[0]->type != LogicalOperatorType::LOGICAL_UNNEST) return;
+    if (op.type != LogicalOperatorType::LOGICAL_PROJECTION ||
+        op.children[0]->type != LogicalOperatorType::LOGICAL_UNNEST)
+      return;
     auto& unnest = op.children[0]->Cast<duckdb::LogicalUnnest>();
     if (!is_window_list(*unnest.expressions[0])) return;
     for (const auto& expression : op.expressions) {
@@ -194,9 +199,10 @@ void check_window_columns(LogicalOperator& root) {
       }
       const std::string name = expression->GetName();
       if (duckdb::StringUtil::CIEquals(name, kWindowStart) || duckdb::StringUtil::CIEquals(name, kWindowEnd)) {
-        throw BindFailure(ErrorCode::kBindError,
-                          "the table of the window function has a column " + name + " already: give it another name in a subquery",
-                          location_of(*unnest.expressions[0]));
+        throw BindFailure(
+            ErrorCode::kBindError,
+            "the table of the window function has a column " + name + " already: give it another name in a subquery",
+            location_of(*unnest.expressions[0]));
       }
     }
   });

@@ -1,7 +1,7 @@
 // From a parsed query to DuckDB's bound and rewritten plan, with columns as positions: the input of translation.
 //
-// The passes are DuckDB's rewriting ones only. Nothing here uses statistics, cardinalities or join order: a view outlives
-// the facts of the moment of its CREATE.
+// The passes are DuckDB's rewriting ones only. Nothing here uses statistics, cardinalities or join order: a view
+// outlives the facts of the moment of its CREATE.
 //
 // Errors:  DuckDB's exceptions and BindFailure.
 #pragma once

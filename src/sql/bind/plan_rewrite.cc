@@ -62,8 +62,9 @@ NodePtr filtered(NodePtr input, std::vector<ExprPtr> terms) {
   auto filter = std::make_unique<plan::FilterNode>();
   filter->columns = input->columns;
   filter->offset = terms[0]->offset;
-  filter->predicate =
-      terms.size() == 1 ? terms[0] : expr::call(expr::Op::kAnd, data::Type::of(data::TypeKind::kBoolean), std::move(terms));
+  filter->predicate = terms.size() == 1
+                          ? terms[0]
+                          : expr::call(expr::Op::kAnd, data::Type::of(data::TypeKind::kBoolean), std::move(terms));
   filter->inputs.push_back(std::move(input));
   return filter;
 }
@@ -85,8 +86,8 @@ class InputColumns {
   uint32_t add(const ExprPtr& expression, const std::string& name) {
     for (uint32_t i = 0; i < expressions.size(); i++) {
       const Expr& other = *expressions[i];
-      if (&other == expression.get() ||
-          (other.kind == ExprKind::kColumn && expression->kind == ExprKind::kColumn && other.column == expression->column)) {
+      if (&other == expression.get() || (other.kind == ExprKind::kColumn && expression->kind == ExprKind::kColumn &&
+                                         other.column == expression->column)) {
         return i;
       }
     }
@@ -151,9 +152,8 @@ NodePtr fuse_window(std::unique_ptr<AggregateNode> aggregate) {
     const std::vector<bool> used = columns_of(*term, width + 2);
     for (uint32_t column = 0; column < width; column++) {
       if (!used[column]) continue;
-      const bool is_key = std::any_of(aggregate->groups.begin(), aggregate->groups.end(), [&](const auto& group) {
-        return is_column(*columns[group.column], column);
-      });
+      const bool is_key = std::any_of(aggregate->groups.begin(), aggregate->groups.end(),
+                                      [&](const auto& group) { return is_column(*columns[group.column], column); });
       if (!is_key) return aggregate;
     }
     outer.push_back(term);
@@ -360,13 +360,18 @@ ColumnMap prune_top_n(plan::TopNNode& node, std::vector<bool> needed) {
 // Where each old column has gone; columns that are needed are never dropped, others may stay.
 ColumnMap prune(NodePtr& node, std::vector<bool> needed) {
   switch (node->kind) {
-    case NodeKind::kScan: return prune_scan(static_cast<plan::ScanNode&>(*node), std::move(needed));
-    case NodeKind::kProject: return prune_project(static_cast<plan::ProjectNode&>(*node), std::move(needed));
-    case NodeKind::kUnionAll: return prune_union(static_cast<plan::UnionAllNode&>(*node), std::move(needed));
+    case NodeKind::kScan:
+      return prune_scan(static_cast<plan::ScanNode&>(*node), std::move(needed));
+    case NodeKind::kProject:
+      return prune_project(static_cast<plan::ProjectNode&>(*node), std::move(needed));
+    case NodeKind::kUnionAll:
+      return prune_union(static_cast<plan::UnionAllNode&>(*node), std::move(needed));
     case NodeKind::kWindowAssign:
       return prune_window_assign(static_cast<plan::WindowAssignNode&>(*node), std::move(needed));
-    case NodeKind::kAggregate: return prune_aggregate(static_cast<AggregateNode&>(*node));
-    case NodeKind::kTopN: return prune_top_n(static_cast<plan::TopNNode&>(*node), std::move(needed));
+    case NodeKind::kAggregate:
+      return prune_aggregate(static_cast<AggregateNode&>(*node));
+    case NodeKind::kTopN:
+      return prune_top_n(static_cast<plan::TopNNode&>(*node), std::move(needed));
     case NodeKind::kFilter: {
       auto& filter = static_cast<plan::FilterNode&>(*node);
       expr::collect_columns(*filter.predicate, needed);
@@ -382,7 +387,8 @@ ColumnMap prune(NodePtr& node, std::vector<bool> needed) {
       for (auto& row : values.rows) keep(row, needed);
       return keep_of(needed);
     }
-    case NodeKind::kDistinctOn: break;
+    case NodeKind::kDistinctOn:
+      break;
   }
   CHECK(false);
 }
@@ -470,8 +476,8 @@ bool absorb_into_scan(NodePtr& node) {
   return true;
 }
 
-// A projection that picks columns of an aggregate, groups first: the aggregate can give them so. All its keys must stay,
-// and of a window's columns one that tells its windows apart.
+// A projection that picks columns of an aggregate, groups first: the aggregate can give them so. All its keys must
+// stay, and of a window's columns one that tells its windows apart.
 bool absorb_into_aggregate(NodePtr& node) {
   auto& project = static_cast<plan::ProjectNode&>(*node);
   auto& aggregate = static_cast<AggregateNode&>(*project.inputs[0]);

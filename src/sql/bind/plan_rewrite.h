@@ -1,5 +1,5 @@
-// Rewrites of our own plan, after translation: windows into the aggregates above them, columns nobody reads, projections
-// on projections.
+// Rewrites of our own plan, after translation: windows into the aggregates above them, columns nobody reads,
+// projections on projections.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,8 @@
 namespace laminar::sql {
 
 // An aggregate that groups by the columns of a WindowAssign below it, with projections and filters between, becomes one
-// windowed aggregate over the window's input; conditions on the window move above. Any other aggregate comes back as it is.
+// windowed aggregate over the window's input; conditions on the window move above. Any other aggregate comes back as it
+// is.
 plan::NodePtr fuse_window(std::unique_ptr<plan::AggregateNode> aggregate);
 
 // Drops columns that nothing above reads and merges projections. The root's columns stay.

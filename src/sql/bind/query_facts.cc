@@ -22,8 +22,8 @@ using ExpressionPtr = duckdb::unique_ptr<ParsedExpression>;
 
 // Aggregates whose constant arguments we need.
 const std::set<std::string>& aggregates_with_constants() {
-  static const std::set<std::string> names = {"quantile",      "quantile_cont", "quantile_disc", "percentile_cont",
-                                              "percentile_disc", "string_agg",  "group_concat",  "listagg"};
+  static const std::set<std::string> names = {"quantile",        "quantile_cont", "quantile_disc", "percentile_cont",
+                                              "percentile_disc", "string_agg",    "group_concat",  "listagg"};
   return names;
 }
 
@@ -154,8 +154,10 @@ class Collector {
         break;
       case duckdb::ExpressionClass::FUNCTION: {
         auto& call = expression->Cast<duckdb::FunctionExpression>();
-        if (call.schema.empty() && duckdb::StringUtil::CIEquals(call.function_name, "first_value")) call.function_name = "first";
-        if (call.schema.empty() && duckdb::StringUtil::CIEquals(call.function_name, "last_value")) call.function_name = "last";
+        if (call.schema.empty() && duckdb::StringUtil::CIEquals(call.function_name, "first_value"))
+          call.function_name = "first";
+        if (call.schema.empty() && duckdb::StringUtil::CIEquals(call.function_name, "last_value"))
+          call.function_name = "last";
         if (is_count_if(call)) {
           expression = count_with_filter(call);
           visit(expression);
@@ -195,7 +197,8 @@ class Collector {
       facts.descending.insert(static_cast<int64_t>(call.GetQueryLocation().GetIndex()));
     }
     // The first argument is the value, constant or not; but for a percentile WITHIN GROUP, whose value is the order.
-    const bool within_group = call.children.size() == 1 && call.order_bys && duckdb::StringUtil::Contains(duckdb::StringUtil::Lower(call.function_name), "ile");
+    const bool within_group = call.children.size() == 1 && call.order_bys &&
+                              duckdb::StringUtil::Contains(duckdb::StringUtil::Lower(call.function_name), "ile");
     for (size_t i = within_group ? 0 : 1; i < call.children.size(); i++) {
       const auto& child = call.children[i];
       if (has_column(*child)) continue;
@@ -211,8 +214,8 @@ class Collector {
     const auto cls = expression.GetExpressionClass();
     bool found = cls == duckdb::ExpressionClass::COLUMN_REF || cls == duckdb::ExpressionClass::SUBQUERY ||
                  cls == duckdb::ExpressionClass::STAR || cls == duckdb::ExpressionClass::PARAMETER;
-    ParsedExpressionIterator::EnumerateChildren(expression,
-                                                [&](const ParsedExpression& child) { found = found || has_column(child); });
+    ParsedExpressionIterator::EnumerateChildren(
+        expression, [&](const ParsedExpression& child) { found = found || has_column(child); });
     return found;
   }
 

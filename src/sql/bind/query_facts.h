@@ -30,16 +30,16 @@ struct QueryFacts {
   int64_t recursive = -1;
   int64_t pivot = -1;
   int64_t table_function = -1;
-  int64_t file = -1;            // a table's name that is a file's
+  int64_t file = -1;                      // a table's name that is a file's
   std::map<std::string, int64_t> tables;  // by name in lower case, its first place
-  int64_t first = -1;  // the first position of all
+  int64_t first = -1;                     // the first position of all
   // Constant arguments of the function call at an offset, in order.
   std::map<int64_t, std::vector<duckdb::Value>> constants;
   std::set<int64_t> descending;  // calls with WITHIN GROUP (ORDER BY ... DESC)
 };
 
-// Also writes some aggregates in terms of others: first_value and last_value outside of OVER are DuckDB's first and last,
-// count_if(x) is count(*) FILTER (WHERE x). Refuses parameters.
+// Also writes some aggregates in terms of others: first_value and last_value outside of OVER are DuckDB's first and
+// last, count_if(x) is count(*) FILTER (WHERE x). Refuses parameters.
 QueryFacts collect_facts(duckdb::ClientContext& context, duckdb::QueryNode& query);
 
 }  // namespace laminar::sql

@@ -64,9 +64,19 @@ const std::unordered_map<std::string, AggregateKind>& aggregate_table() {
 
 bool is_number(const Type& type) {
   switch (type.kind) {
-    case TypeKind::kInt8: case TypeKind::kInt16: case TypeKind::kInt32: case TypeKind::kInt64: case TypeKind::kInt128:
-    case TypeKind::kUInt8: case TypeKind::kUInt16: case TypeKind::kUInt32: case TypeKind::kUInt64: case TypeKind::kUInt128:
-    case TypeKind::kFloat: case TypeKind::kDouble: case TypeKind::kDecimal:
+    case TypeKind::kInt8:
+    case TypeKind::kInt16:
+    case TypeKind::kInt32:
+    case TypeKind::kInt64:
+    case TypeKind::kInt128:
+    case TypeKind::kUInt8:
+    case TypeKind::kUInt16:
+    case TypeKind::kUInt32:
+    case TypeKind::kUInt64:
+    case TypeKind::kUInt128:
+    case TypeKind::kFloat:
+    case TypeKind::kDouble:
+    case TypeKind::kDecimal:
       return true;
     default:
       return false;
@@ -80,9 +90,11 @@ bool is_quantile(AggregateKind kind) {
 // Whether our own operator has this aggregate over these argument types; all else is DuckDB's.
 bool is_native(AggregateKind kind, const std::vector<Type>& arguments) {
   switch (kind) {
-    case AggregateKind::kCountStar: return arguments.empty();
+    case AggregateKind::kCountStar:
+      return arguments.empty();
     case AggregateKind::kArgMin:
-    case AggregateKind::kArgMax: return arguments.size() == 2;
+    case AggregateKind::kArgMax:
+      return arguments.size() == 2;
     case AggregateKind::kSum:
     case AggregateKind::kAvg:
     case AggregateKind::kStddevSamp:
@@ -90,8 +102,10 @@ bool is_native(AggregateKind kind, const std::vector<Type>& arguments) {
     case AggregateKind::kVarSamp:
     case AggregateKind::kVarPop:
     case AggregateKind::kQuantileCont:
-    case AggregateKind::kMedian: return arguments.size() == 1 && is_number(arguments[0]);
-    default: return arguments.size() == 1;
+    case AggregateKind::kMedian:
+      return arguments.size() == 1 && is_number(arguments[0]);
+    default:
+      return arguments.size() == 1;
   }
 }
 
@@ -107,8 +121,10 @@ bool wants_foreign_update(AggregateKind kind) {
     case AggregateKind::kMedian:
     case AggregateKind::kStringAgg:
     case AggregateKind::kList:
-    case AggregateKind::kApproxCountDistinct: return true;
-    default: return false;
+    case AggregateKind::kApproxCountDistinct:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -116,8 +132,8 @@ bool wants_foreign_update(AggregateKind kind) {
 
 // The event time of the node's rows as one of its columns, carried up from the scan where projections have dropped it.
 // New columns go to the end, so positions stay.
-static std::optional<uint32_t> provide_time_column(plan::Node& node,
-                                                   const std::map<std::string, std::shared_ptr<const Object>>& objects) {
+static std::optional<uint32_t> provide_time_column(
+    plan::Node& node, const std::map<std::string, std::shared_ptr<const Object>>& objects) {
   switch (node.kind) {
     case plan::NodeKind::kScan: {
       auto& scan = static_cast<plan::ScanNode&>(node);
@@ -128,7 +144,8 @@ static std::optional<uint32_t> provide_time_column(plan::Node& node,
           if (scan.source_columns[i] == column) return i;
         }
         scan.source_columns.push_back(column);
-        scan.columns.push_back({object.columns[column].name, object.columns[column].type, object.time_offset_us[column]});
+        scan.columns.push_back(
+            {object.columns[column].name, object.columns[column].type, object.time_offset_us[column]});
         return static_cast<uint32_t>(scan.columns.size() - 1);
       }
       return std::nullopt;
@@ -143,7 +160,8 @@ static std::optional<uint32_t> provide_time_column(plan::Node& node,
       const auto time = provide_time_column(*node.inputs[0], objects);
       if (!time) return std::nullopt;
       for (uint32_t i = 0; i < project.expressions.size(); i++) {
-        if (project.expressions[i]->kind == expr::ExprKind::kColumn && project.expressions[i]->column == *time) return i;
+        if (project.expressions[i]->kind == expr::ExprKind::kColumn && project.expressions[i]->column == *time)
+          return i;
       }
       const plan::OutputColumn& column = node.inputs[0]->columns[*time];
       project.expressions.push_back(expr::column_ref(*time, column.type, column.name));
@@ -162,7 +180,8 @@ static std::optional<uint32_t> provide_time_column(plan::Node& node,
 
 // "last(price ORDER BY ts)", by the names that the columns have below the aggregate.
 static std::string call_text(const AggregateCall& call, const std::string& name, const ColumnSet& columns) {
-  std::string text = (call.kind == AggregateKind::kCountStar ? "count" : name) + "(" + (call.distinct ? "DISTINCT " : "");
+  std::string text =
+      (call.kind == AggregateKind::kCountStar ? "count" : name) + "(" + (call.distinct ? "DISTINCT " : "");
   if (call.kind == AggregateKind::kCountStar) text += "*";
   bool first = true;
   for (const uint32_t arg : call.args) {
@@ -182,7 +201,8 @@ static std::string call_text(const AggregateCall& call, const std::string& name,
   return text;
 }
 
-AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression& bound, ColumnSet& columns, NodePtr& input) {
+AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression& bound, ColumnSet& columns,
+                                         NodePtr& input) {
   AggregateCall call;
   call.type = duck::type_from_duckdb(bound.return_type);
   call.offset = location_of(bound);
@@ -193,7 +213,8 @@ AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression&
   std::vector<Type> types;
   for (const auto& child : bound.children) types.push_back(duck::type_from_duckdb(child->return_type));
   const auto found = aggregate_table().find(name);
-  call.kind = found != aggregate_table().end() && is_native(found->second, types) ? found->second : AggregateKind::kForeign;
+  call.kind =
+      found != aggregate_table().end() && is_native(found->second, types) ? found->second : AggregateKind::kForeign;
   call.ignore_nulls = name == "any_value";
 
   if (call.kind == AggregateKind::kQuantileCont || call.kind == AggregateKind::kQuantileDisc ||
@@ -212,12 +233,12 @@ AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression&
           call.params.push_back(duck::value_from_duckdb(value.DefaultCastAs(duckdb::LogicalType::DOUBLE)));
         }
       }
-      if (call.kind == AggregateKind::kStringAgg && call.params.empty()) call.params.push_back(data::Value::string(","));
+      if (call.kind == AggregateKind::kStringAgg && call.params.empty())
+        call.params.push_back(data::Value::string(","));
     }
     // A percentile over ORDER BY ... DESC, or of several fractions at once, has no words in our plan.
-    if (is_quantile(call.kind) &&
-        (call.params.size() != 1 || call.params[0].is_null || call.params[0].as<double>() < 0 ||
-         facts_.descending.count(call.offset) > 0)) {
+    if (is_quantile(call.kind) && (call.params.size() != 1 || call.params[0].is_null ||
+                                   call.params[0].as<double>() < 0 || facts_.descending.count(call.offset) > 0)) {
       call.kind = AggregateKind::kForeign;
     }
     if (call.kind == AggregateKind::kForeign) call.params.clear();
@@ -245,10 +266,12 @@ AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression&
   call.text = call_text(call, name, columns);
   if (call.kind == AggregateKind::kForeign) {
     if (!input->append_only) {
-      throw BindFailure(ErrorCode::kNotIncremental,
-                        name + "() cannot take rows back, and its input retracts rows: use it over append-only input, or one "
-                               "of count, sum, avg, min, max, stddev, quantile, string_agg, list",
-                        position);
+      throw BindFailure(
+          ErrorCode::kNotIncremental,
+          name +
+              "() cannot take rows back, and its input retracts rows: use it over append-only input, or one "
+              "of count, sum, avg, min, max, stddev, quantile, string_agg, list",
+          position);
     }
     if (!call.order_by.empty()) {
       throw BindFailure(ErrorCode::kNotIncremental, name + "() with ORDER BY cannot run incrementally", position);
@@ -265,9 +288,10 @@ AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression&
 
 NodePtr Translator::aggregate(duckdb::LogicalAggregate& bound) {
   if (bound.grouping_sets.size() > 1 || !bound.grouping_functions.empty()) {
-    throw BindFailure(ErrorCode::kNotImplemented,
-                      "GROUPING SETS, ROLLUP and CUBE in a view are not implemented yet: write one view for each grouping",
-                      facts_.group_by >= 0 ? facts_.group_by : facts_.first);
+    throw BindFailure(
+        ErrorCode::kNotImplemented,
+        "GROUPING SETS, ROLLUP and CUBE in a view are not implemented yet: write one view for each grouping",
+        facts_.group_by >= 0 ? facts_.group_by : facts_.first);
   }
   NodePtr input = translate(*bound.children[0]);
   auto node = std::make_unique<plan::AggregateNode>();

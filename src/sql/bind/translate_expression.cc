@@ -103,15 +103,24 @@ std::shared_ptr<Expr> tumble_start(ExprPtr time, int64_t size_us, int64_t offset
 
 Op comparison_op(ExpressionType type) {
   switch (type) {
-    case ExpressionType::COMPARE_EQUAL: return Op::kEqual;
-    case ExpressionType::COMPARE_NOTEQUAL: return Op::kNotEqual;
-    case ExpressionType::COMPARE_LESSTHAN: return Op::kLess;
-    case ExpressionType::COMPARE_LESSTHANOREQUALTO: return Op::kLessEqual;
-    case ExpressionType::COMPARE_GREATERTHAN: return Op::kGreater;
-    case ExpressionType::COMPARE_GREATERTHANOREQUALTO: return Op::kGreaterEqual;
-    case ExpressionType::COMPARE_DISTINCT_FROM: return Op::kIsDistinctFrom;
-    case ExpressionType::COMPARE_NOT_DISTINCT_FROM: return Op::kIsNotDistinctFrom;
-    default: return Op::kNone;
+    case ExpressionType::COMPARE_EQUAL:
+      return Op::kEqual;
+    case ExpressionType::COMPARE_NOTEQUAL:
+      return Op::kNotEqual;
+    case ExpressionType::COMPARE_LESSTHAN:
+      return Op::kLess;
+    case ExpressionType::COMPARE_LESSTHANOREQUALTO:
+      return Op::kLessEqual;
+    case ExpressionType::COMPARE_GREATERTHAN:
+      return Op::kGreater;
+    case ExpressionType::COMPARE_GREATERTHANOREQUALTO:
+      return Op::kGreaterEqual;
+    case ExpressionType::COMPARE_DISTINCT_FROM:
+      return Op::kIsDistinctFrom;
+    case ExpressionType::COMPARE_NOT_DISTINCT_FROM:
+      return Op::kIsNotDistinctFrom;
+    default:
+      return Op::kNone;
   }
 }
 
@@ -159,8 +168,8 @@ std::optional<TimeFloor> time_floor(const duckdb::BoundFunctionExpression& call)
 
 ExprPtr Translator::expression(const duckdb::Expression& bound, const std::vector<OutputColumn>& input) {
   ExprPtr node = native(bound, input);
-  if (node && (node->kind == ExprKind::kColumn || node->kind == ExprKind::kConstant || node->kind == ExprKind::kForeign ||
-               expr::has_kernel(*node))) {
+  if (node && (node->kind == ExprKind::kColumn || node->kind == ExprKind::kConstant ||
+               node->kind == ExprKind::kForeign || expr::has_kernel(*node))) {
     return node;
   }
   return foreign(bound, input);
@@ -173,7 +182,8 @@ ExprPtr Translator::native(const duckdb::Expression& bound, const std::vector<Ou
     case ExpressionClass::BOUND_REF: {
       const auto& reference = bound.Cast<duckdb::BoundReferenceExpression>();
       if (reference.index >= input.size()) {
-        throw BindFailure(ErrorCode::kInternal, "a column reference points nowhere: " + bound.ToString(), location_of(bound));
+        throw BindFailure(ErrorCode::kInternal, "a column reference points nowhere: " + bound.ToString(),
+                          location_of(bound));
       }
       auto node = make(ExprKind::kColumn, bound);
       node->column = static_cast<uint32_t>(reference.index);
@@ -244,16 +254,27 @@ ExprPtr Translator::native(const duckdb::Expression& bound, const std::vector<Ou
       auto node = make(ExprKind::kCall, bound);
       bool negate = false;
       switch (bound.GetExpressionType()) {
-        case ExpressionType::OPERATOR_NOT: node->op = Op::kNot; break;
-        case ExpressionType::OPERATOR_IS_NULL: node->op = Op::kIsNull; break;
-        case ExpressionType::OPERATOR_IS_NOT_NULL: node->op = Op::kIsNotNull; break;
-        case ExpressionType::OPERATOR_COALESCE: node->op = Op::kCoalesce; break;
-        case ExpressionType::COMPARE_IN: node->op = Op::kIn; break;
+        case ExpressionType::OPERATOR_NOT:
+          node->op = Op::kNot;
+          break;
+        case ExpressionType::OPERATOR_IS_NULL:
+          node->op = Op::kIsNull;
+          break;
+        case ExpressionType::OPERATOR_IS_NOT_NULL:
+          node->op = Op::kIsNotNull;
+          break;
+        case ExpressionType::OPERATOR_COALESCE:
+          node->op = Op::kCoalesce;
+          break;
+        case ExpressionType::COMPARE_IN:
+          node->op = Op::kIn;
+          break;
         case ExpressionType::COMPARE_NOT_IN:
           node->op = Op::kIn;
           negate = true;
           break;
-        default: return nullptr;
+        default:
+          return nullptr;
       }
       for (const auto& child : call.children) node->args.push_back(expression(*child, input));
       if (!negate) return node;
@@ -272,7 +293,8 @@ ExprPtr Translator::native(const duckdb::Expression& bound, const std::vector<Ou
 
 ExprPtr Translator::native_call(const duckdb::BoundFunctionExpression& bound, const std::vector<OutputColumn>& input) {
   if (const auto tumble = tumble_constants(bound)) {
-    auto start = tumble_start(expression(*bound.children[0], input), tumble->size_us, tumble->offset_us, location_of(bound));
+    auto start =
+        tumble_start(expression(*bound.children[0], input), tumble->size_us, tumble->offset_us, location_of(bound));
     if (!tumble->end) return start;
     if (!expr::has_kernel(*start)) return nullptr;
     struct {

@@ -126,18 +126,27 @@ namespace {
 
 NodePtr Translator::translate(LogicalOperator& op) {
   switch (op.type) {
-    case LogicalOperatorType::LOGICAL_GET: return scan(op.Cast<duckdb::LogicalGet>());
-    case LogicalOperatorType::LOGICAL_FILTER: return filter(op.Cast<duckdb::LogicalFilter>());
-    case LogicalOperatorType::LOGICAL_PROJECTION: return projection(op.Cast<duckdb::LogicalProjection>());
-    case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY: return aggregate(op.Cast<duckdb::LogicalAggregate>());
+    case LogicalOperatorType::LOGICAL_GET:
+      return scan(op.Cast<duckdb::LogicalGet>());
+    case LogicalOperatorType::LOGICAL_FILTER:
+      return filter(op.Cast<duckdb::LogicalFilter>());
+    case LogicalOperatorType::LOGICAL_PROJECTION:
+      return projection(op.Cast<duckdb::LogicalProjection>());
+    case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY:
+      return aggregate(op.Cast<duckdb::LogicalAggregate>());
     case LogicalOperatorType::LOGICAL_DISTINCT: {
       auto& distinct_op = op.Cast<duckdb::LogicalDistinct>();
-      return distinct_op.distinct_type == duckdb::DistinctType::DISTINCT ? distinct(distinct_op) : distinct_on(distinct_op);
+      return distinct_op.distinct_type == duckdb::DistinctType::DISTINCT ? distinct(distinct_op)
+                                                                         : distinct_on(distinct_op);
     }
-    case LogicalOperatorType::LOGICAL_UNION: return union_all(op);
-    case LogicalOperatorType::LOGICAL_UNNEST: return unnest(op.Cast<duckdb::LogicalUnnest>());
-    case LogicalOperatorType::LOGICAL_LIMIT: return limit(op.Cast<duckdb::LogicalLimit>());
-    case LogicalOperatorType::LOGICAL_WINDOW: return rank(nullptr, op.Cast<duckdb::LogicalWindow>());
+    case LogicalOperatorType::LOGICAL_UNION:
+      return union_all(op);
+    case LogicalOperatorType::LOGICAL_UNNEST:
+      return unnest(op.Cast<duckdb::LogicalUnnest>());
+    case LogicalOperatorType::LOGICAL_LIMIT:
+      return limit(op.Cast<duckdb::LogicalLimit>());
+    case LogicalOperatorType::LOGICAL_WINDOW:
+      return rank(nullptr, op.Cast<duckdb::LogicalWindow>());
     case LogicalOperatorType::LOGICAL_ORDER_BY:
       // DISTINCT ON keeps a copy of the ORDER BY that chose its rows; the order of the result itself means nothing.
       if (op.children[0]->type == LogicalOperatorType::LOGICAL_DISTINCT &&
@@ -145,22 +154,28 @@ NodePtr Translator::translate(LogicalOperator& op) {
           !op.HasProjectionMap()) {
         return translate(*op.children[0]);
       }
-      refuse(ErrorCode::kNotIncremental,
-             "a view has no order of its own: add LIMIT to keep the first rows, or order the SELECT that reads the view",
-             facts_.order_by, facts_);
+      refuse(
+          ErrorCode::kNotIncremental,
+          "a view has no order of its own: add LIMIT to keep the first rows, or order the SELECT that reads the view",
+          facts_.order_by, facts_);
     case LogicalOperatorType::LOGICAL_EXPRESSION_GET:
     case LogicalOperatorType::LOGICAL_CHUNK_GET:
-    case LogicalOperatorType::LOGICAL_DUMMY_SCAN: return values(op);
-    case LogicalOperatorType::LOGICAL_EMPTY_RESULT: return empty(op);
-    case LogicalOperatorType::LOGICAL_MATERIALIZED_CTE: return cte(op);
-    case LogicalOperatorType::LOGICAL_CTE_REF: return cte_reference(op);
+    case LogicalOperatorType::LOGICAL_DUMMY_SCAN:
+      return values(op);
+    case LogicalOperatorType::LOGICAL_EMPTY_RESULT:
+      return empty(op);
+    case LogicalOperatorType::LOGICAL_MATERIALIZED_CTE:
+      return cte(op);
+    case LogicalOperatorType::LOGICAL_CTE_REF:
+      return cte_reference(op);
     case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
     case LogicalOperatorType::LOGICAL_ANY_JOIN:
     case LogicalOperatorType::LOGICAL_ASOF_JOIN:
     case LogicalOperatorType::LOGICAL_DELIM_JOIN:
     case LogicalOperatorType::LOGICAL_DEPENDENT_JOIN:
     case LogicalOperatorType::LOGICAL_POSITIONAL_JOIN:
-    case LogicalOperatorType::LOGICAL_CROSS_PRODUCT: return join(op);
+    case LogicalOperatorType::LOGICAL_CROSS_PRODUCT:
+      return join(op);
     case LogicalOperatorType::LOGICAL_EXCEPT:
     case LogicalOperatorType::LOGICAL_INTERSECT:
       refuse(ErrorCode::kNotImplemented,
@@ -168,11 +183,13 @@ NodePtr Translator::translate(LogicalOperator& op) {
                  " in a view is not implemented yet",
              facts_.set_operation, facts_);
     case LogicalOperatorType::LOGICAL_SAMPLE:
-      refuse(ErrorCode::kNotIncremental, "a sample is another one each time: a view cannot have one", facts_.sample, facts_);
+      refuse(ErrorCode::kNotIncremental, "a sample is another one each time: a view cannot have one", facts_.sample,
+             facts_);
     case LogicalOperatorType::LOGICAL_RECURSIVE_CTE:
       refuse(ErrorCode::kNotIncremental, "WITH RECURSIVE cannot run incrementally", facts_.recursive, facts_);
     case LogicalOperatorType::LOGICAL_PIVOT:
-      refuse(ErrorCode::kNotIncremental, "PIVOT cannot run incrementally: its columns depend on the rows", facts_.pivot, facts_);
+      refuse(ErrorCode::kNotIncremental, "PIVOT cannot run incrementally: its columns depend on the rows", facts_.pivot,
+             facts_);
     default:
       refuse(ErrorCode::kNotIncremental,
              duckdb::LogicalOperatorToString(op.type) + " cannot run incrementally in a view", -1, facts_);
@@ -187,7 +204,10 @@ NodePtr Translator::scan(duckdb::LogicalGet& get) {
     refuse(ErrorCode::kNotIncremental,
            "a view reads our sources, streams, tables and views, not " +
                (table ? "DuckDB's table " + table->name : "function " + get.function.name + "()"),
-           named != facts_.tables.end() ? named->second : facts_.table_function >= 0 ? facts_.table_function : facts_.file, facts_);
+           named != facts_.tables.end() ? named->second
+           : facts_.table_function >= 0 ? facts_.table_function
+                                        : facts_.file,
+           facts_);
   }
   CHECK(get.table_filters.filters.empty());
   const Object& object = *ours->description;
@@ -280,7 +300,8 @@ NodePtr Translator::projection(duckdb::LogicalProjection& projection) {
   for (const auto& bound : projection.expressions) {
     auto expression_node = expression(*bound, input->columns);
     if (node->offset < 0) node->offset = expression_node->offset;
-    node->columns.push_back({output_name(*bound, *expression_node, input->columns), expression_node->type, std::nullopt});
+    node->columns.push_back(
+        {output_name(*bound, *expression_node, input->columns), expression_node->type, std::nullopt});
     node->expressions.push_back(std::move(expression_node));
   }
   node->inputs.push_back(std::move(input));
@@ -304,7 +325,8 @@ NodePtr Translator::union_all(LogicalOperator& op) {
       refuse(ErrorCode::kInternal, "the sides of UNION have different types", -1, facts_);
     }
   }
-  for (const OutputColumn& column : node->inputs[0]->columns) node->columns.push_back({column.name, column.type, std::nullopt});
+  for (const OutputColumn& column : node->inputs[0]->columns)
+    node->columns.push_back({column.name, column.type, std::nullopt});
   NodePtr result = finished(std::move(node));
   if (operation.setop_all) return result;
   auto rows = std::make_unique<plan::AggregateNode>();

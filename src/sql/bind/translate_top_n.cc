@@ -20,19 +20,27 @@ constexpr uint64_t kTopNRowsMax = 10'000'000;
 
 std::optional<TopNNode::Rank> rank_of(const duckdb::BoundWindowExpression& window) {
   switch (window.GetExpressionType()) {
-    case ExpressionType::WINDOW_ROW_NUMBER: return TopNNode::Rank::kRowNumber;
-    case ExpressionType::WINDOW_RANK: return TopNNode::Rank::kRank;
-    case ExpressionType::WINDOW_RANK_DENSE: return TopNNode::Rank::kDenseRank;
-    default: return std::nullopt;
+    case ExpressionType::WINDOW_ROW_NUMBER:
+      return TopNNode::Rank::kRowNumber;
+    case ExpressionType::WINDOW_RANK:
+      return TopNNode::Rank::kRank;
+    case ExpressionType::WINDOW_RANK_DENSE:
+      return TopNNode::Rank::kDenseRank;
+    default:
+      return std::nullopt;
   }
 }
 
 std::string function_name(const duckdb::BoundWindowExpression& window) {
   switch (window.GetExpressionType()) {
-    case ExpressionType::WINDOW_ROW_NUMBER: return "row_number";
-    case ExpressionType::WINDOW_RANK: return "rank";
-    case ExpressionType::WINDOW_RANK_DENSE: return "dense_rank";
-    case ExpressionType::WINDOW_AGGREGATE: return window.aggregate ? window.aggregate->name : "aggregate";
+    case ExpressionType::WINDOW_ROW_NUMBER:
+      return "row_number";
+    case ExpressionType::WINDOW_RANK:
+      return "rank";
+    case ExpressionType::WINDOW_RANK_DENSE:
+      return "dense_rank";
+    case ExpressionType::WINDOW_AGGREGATE:
+      return window.aggregate ? window.aggregate->name : "aggregate";
     default: {
       std::string text = duckdb::StringUtil::Lower(duckdb::ExpressionTypeToString(window.GetExpressionType()));
       return text.starts_with("window_") ? text.substr(7) : text;
@@ -90,10 +98,14 @@ std::optional<RankBound> rank_bound(const duckdb::Expression& condition, duckdb:
   const auto value = integer(*limit);
   if (!value) return std::nullopt;
   switch (type) {
-    case ExpressionType::COMPARE_LESSTHANOREQUALTO: return RankBound{*value, true};
-    case ExpressionType::COMPARE_LESSTHAN: return RankBound{*value - 1, true};
-    case ExpressionType::COMPARE_EQUAL: return RankBound{*value, *value == 1};
-    default: return std::nullopt;
+    case ExpressionType::COMPARE_LESSTHANOREQUALTO:
+      return RankBound{*value, true};
+    case ExpressionType::COMPARE_LESSTHAN:
+      return RankBound{*value - 1, true};
+    case ExpressionType::COMPARE_EQUAL:
+      return RankBound{*value, *value == 1};
+    default:
+      return std::nullopt;
   }
 }
 
@@ -143,18 +155,22 @@ NodePtr Translator::rank(duckdb::LogicalFilter* filter, duckdb::LogicalWindow& w
     const auto& bound = expression->Cast<duckdb::BoundWindowExpression>();
     if (!rank_of(bound)) {
       throw BindFailure(ErrorCode::kNotIncremental,
-                        function_name(bound) + "() OVER (...) cannot run incrementally yet: only row_number(), rank() and "
-                                               "dense_rank() with an upper bound can, such as QUALIFY row_number() OVER (...) <= 3",
+                        function_name(bound) +
+                            "() OVER (...) cannot run incrementally yet: only row_number(), rank() and "
+                            "dense_rank() with an upper bound can, such as QUALIFY row_number() OVER (...) <= 3",
                         position(bound));
     }
     if (!same_window(bound, first)) {
-      throw BindFailure(ErrorCode::kNotIncremental, "two different rankings in one query cannot run incrementally: put one into "
-                                                    "a view of its own",
+      throw BindFailure(ErrorCode::kNotIncremental,
+                        "two different rankings in one query cannot run incrementally: put one into "
+                        "a view of its own",
                         position(bound));
     }
     if (!bound.arg_orders.empty() || bound.filter_expr || bound.exclude_clause != duckdb::WindowExcludeMode::NO_OTHER) {
-      throw BindFailure(ErrorCode::kNotIncremental, function_name(bound) + "() with FILTER, EXCLUDE or ORDER BY in its arguments "
-                                                                          "cannot run incrementally",
+      throw BindFailure(ErrorCode::kNotIncremental,
+                        function_name(bound) +
+                            "() with FILTER, EXCLUDE or ORDER BY in its arguments "
+                            "cannot run incrementally",
                         position(bound));
     }
   }
@@ -164,7 +180,8 @@ NodePtr Translator::rank(duckdb::LogicalFilter* filter, duckdb::LogicalWindow& w
   std::optional<int64_t> upper;
   if (filter) {
     for (const auto& condition : filter->expressions) {
-      if (const auto bound = rank_bound(*condition, width)) upper = upper ? std::min(*upper, bound->upper) : bound->upper;
+      if (const auto bound = rank_bound(*condition, width))
+        upper = upper ? std::min(*upper, bound->upper) : bound->upper;
     }
   }
   if (!upper) {
@@ -174,13 +191,13 @@ NodePtr Translator::rank(duckdb::LogicalFilter* filter, duckdb::LogicalWindow& w
                       position(first));
   }
   if (*upper > static_cast<int64_t>(kTopNRowsMax)) {
-    throw BindFailure(ErrorCode::kLimitExceeded, "a bound of " + std::to_string(*upper) + " rows is too large for a ranking",
-                      position(first));
+    throw BindFailure(ErrorCode::kLimitExceeded,
+                      "a bound of " + std::to_string(*upper) + " rows is too large for a ranking", position(first));
   }
   if (*upper < 1) return empty(*filter);
 
-  NodePtr result = top_n(std::move(input), first.partitions, &first.orders, *rank_of(first), static_cast<uint64_t>(*upper), 0,
-                         window.expressions.size(), position(first));
+  NodePtr result = top_n(std::move(input), first.partitions, &first.orders, *rank_of(first),
+                         static_cast<uint64_t>(*upper), 0, window.expressions.size(), position(first));
   // What the bound does not say stays a condition on the rank: rank = 3, rank BETWEEN 2 AND 5, and other columns'.
   duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> rest;
   for (const auto& condition : filter->expressions) {
@@ -198,7 +215,8 @@ NodePtr Translator::limit(duckdb::LogicalLimit& bound) {
   const auto constant = [&](const duckdb::BoundLimitNode& node, const char* what) -> std::optional<uint64_t> {
     if (node.Type() == duckdb::LimitNodeType::UNSET) return std::nullopt;
     if (node.Type() != duckdb::LimitNodeType::CONSTANT_VALUE) {
-      throw BindFailure(ErrorCode::kNotIncremental, std::string(what) + " of a view must be a constant number of rows", position);
+      throw BindFailure(ErrorCode::kNotIncremental, std::string(what) + " of a view must be a constant number of rows",
+                        position);
     }
     return node.GetConstantValue();
   };
@@ -209,13 +227,14 @@ NodePtr Translator::limit(duckdb::LogicalLimit& bound) {
   }
   duckdb::LogicalOperator& child = *bound.children[0];
   if (child.type != duckdb::LogicalOperatorType::LOGICAL_ORDER_BY) {
-    throw BindFailure(ErrorCode::kNotIncremental, "LIMIT needs ORDER BY: without it a view could keep any rows", position);
+    throw BindFailure(ErrorCode::kNotIncremental, "LIMIT needs ORDER BY: without it a view could keep any rows",
+                      position);
   }
   auto& order = child.Cast<duckdb::LogicalOrder>();
   CHECK(!order.HasProjectionMap());
   if (*rows > kTopNRowsMax || offset_rows > kTopNRowsMax) {
-    throw BindFailure(ErrorCode::kLimitExceeded, "LIMIT and OFFSET of a view may each be at most " + std::to_string(kTopNRowsMax),
-                      position);
+    throw BindFailure(ErrorCode::kLimitExceeded,
+                      "LIMIT and OFFSET of a view may each be at most " + std::to_string(kTopNRowsMax), position);
   }
   if (*rows == 0) return empty(bound);
   return top_n(translate(*order.children[0]), {}, &order.orders, TopNNode::Rank::kRowNumber, *rows, offset_rows, 0,
@@ -224,8 +243,8 @@ NodePtr Translator::limit(duckdb::LogicalLimit& bound) {
 
 // The first row of each key, by the ORDER BY, else by arrival.
 NodePtr Translator::distinct_on(duckdb::LogicalDistinct& bound) {
-  return top_n(translate(*bound.children[0]), bound.distinct_targets, bound.order_by ? &bound.order_by->orders : nullptr,
-               TopNNode::Rank::kRowNumber, 1, 0, 0,
+  return top_n(translate(*bound.children[0]), bound.distinct_targets,
+               bound.order_by ? &bound.order_by->orders : nullptr, TopNNode::Rank::kRowNumber, 1, 0, 0,
                bound.distinct_targets.empty() ? facts_.first : location_of(*bound.distinct_targets[0]));
 }
 

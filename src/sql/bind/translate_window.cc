@@ -36,7 +36,8 @@ NodePtr Translator::unnest(duckdb::LogicalUnnest& unnest) {
                         location_of(*bound) >= 0 ? location_of(*bound) : facts_.first);
     }
     if (first && !call->children[1]->Equals(*first->children[1])) {
-      throw BindFailure(ErrorCode::kNotIncremental, "a query can have one window over each of its tables", location_of(*call));
+      throw BindFailure(ErrorCode::kNotIncremental, "a query can have one window over each of its tables",
+                        location_of(*call));
     }
     first = call;
   }
@@ -47,17 +48,18 @@ NodePtr Translator::unnest(duckdb::LogicalUnnest& unnest) {
   columns.add_all();
   const uint32_t time = columns.add(*first->children[1]);
   input = columns.apply(std::move(input));
-  const std::string name = find_window_function(first->children[0]->Cast<duckdb::BoundConstantExpression>().value.ToString())
-                               .has_value()
-                               ? first->children[0]->Cast<duckdb::BoundConstantExpression>().value.ToString()
-                               : std::string();
+  const std::string name =
+      find_window_function(first->children[0]->Cast<duckdb::BoundConstantExpression>().value.ToString()).has_value()
+          ? first->children[0]->Cast<duckdb::BoundConstantExpression>().value.ToString()
+          : std::string();
   const auto function = find_window_function(name);
   if (!function) throw BindFailure(ErrorCode::kInternal, "a window of no known kind", location_of(*first));
   if (!input->columns[time].time_offset_us) {
-    throw BindFailure(ErrorCode::kNeedsWatermark,
-                      duckdb::StringUtil::Upper(name) + " needs event time: " + first->children[1]->ToString() +
-                          " has no watermark; declare WATERMARK FOR it on the source, as a TIMESTAMP column, and use it as it is",
-                      location_of(*first));
+    throw BindFailure(
+        ErrorCode::kNeedsWatermark,
+        duckdb::StringUtil::Upper(name) + " needs event time: " + first->children[1]->ToString() +
+            " has no watermark; declare WATERMARK FOR it on the source, as a TIMESTAMP column, and use it as it is",
+        location_of(*first));
   }
 
   auto node = std::make_unique<plan::WindowAssignNode>();

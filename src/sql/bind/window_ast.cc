@@ -207,8 +207,9 @@ int64_t Rewriter::constant_interval(const ParsedExpression& argument, const duck
   };
   look(argument);
   if (!constant) {
-    throw BindFailure(ErrorCode::kWrongArguments, std::string("the ") + what + " of " + function + " must be a constant: " +
-                                                      argument.ToString(), offset);
+    throw BindFailure(ErrorCode::kWrongArguments,
+                      std::string("the ") + what + " of " + function + " must be a constant: " + argument.ToString(),
+                      offset);
   }
   auto copy = argument.Copy();
   auto binder = duckdb::Binder::CreateBinder(context_);
@@ -217,8 +218,10 @@ int64_t Rewriter::constant_interval(const ParsedExpression& argument, const duck
   const duckdb::Value value = duckdb::ExpressionExecutor::EvaluateScalar(context_, *bound);
   if (value.type().id() != duckdb::LogicalTypeId::INTERVAL) {
     throw BindFailure(ErrorCode::kWrongArguments,
-                      std::string("the ") + what + " of " + function + " must be an INTERVAL, such as INTERVAL '10 seconds'; "
-                          "it is " + value.type().ToString(),
+                      std::string("the ") + what + " of " + function +
+                          " must be an INTERVAL, such as INTERVAL '10 seconds'; "
+                          "it is " +
+                          value.type().ToString(),
                       offset);
   }
   if (value.IsNull()) {
@@ -227,14 +230,14 @@ int64_t Rewriter::constant_interval(const ParsedExpression& argument, const duck
   const auto interval = value.GetValue<duckdb::interval_t>();
   if (interval.months != 0) {
     throw BindFailure(ErrorCode::kInvalidInterval,
-                      std::string("the ") + what + " of " + function + " has months or years, which have no fixed length: " +
-                          value.ToString(),
+                      std::string("the ") + what + " of " + function +
+                          " has months or years, which have no fixed length: " + value.ToString(),
                       offset);
   }
   int64_t microseconds = 0;
   if (!duckdb::Interval::TryGetMicro(interval, microseconds)) {
-    throw BindFailure(ErrorCode::kInvalidInterval, std::string("the ") + what + " of " + function + " is too long: " +
-                                                       value.ToString(), offset);
+    throw BindFailure(ErrorCode::kInvalidInterval,
+                      std::string("the ") + what + " of " + function + " is too long: " + value.ToString(), offset);
   }
   return microseconds;
 }
@@ -254,13 +257,15 @@ WindowArguments Rewriter::check_arguments(const duckdb::FunctionExpression& call
                       location_of(call));
   }
   if (call.distinct || call.filter || (call.order_bys && !call.order_bys->orders.empty())) {
-    throw BindFailure(ErrorCode::kWrongArguments, function + " takes no DISTINCT, FILTER or ORDER BY", location_of(call));
+    throw BindFailure(ErrorCode::kWrongArguments, function + " takes no DISTINCT, FILTER or ORDER BY",
+                      location_of(call));
   }
   const auto interval = [&](size_t i, const char* what, bool positive) {
     const ParsedExpression& argument = *call.children[first_interval + i];
     const int64_t microseconds = constant_interval(argument, call, what);
     if (positive && microseconds <= 0) {
-      throw BindFailure(ErrorCode::kInvalidInterval, std::string("the ") + what + " of " + function + " must be positive",
+      throw BindFailure(ErrorCode::kInvalidInterval,
+                        std::string("the ") + what + " of " + function + " must be positive",
                         location_of(argument) >= 0 ? location_of(argument) : location_of(call));
     }
     return microseconds;
@@ -300,8 +305,9 @@ WindowArguments Rewriter::check_arguments(const duckdb::FunctionExpression& call
 }
 
 // unnest(function('hop', time, size, slide, offset)) AS alias
-ExpressionPtr Rewriter::window_list(const char* function, const WindowArguments& arguments, const ParsedExpression& time,
-                                    const duckdb::FunctionExpression& call, const char* alias) {
+ExpressionPtr Rewriter::window_list(const char* function, const WindowArguments& arguments,
+                                    const ParsedExpression& time, const duckdb::FunctionExpression& call,
+                                    const char* alias) {
   const auto number = [](int64_t value) { return make_uniq<duckdb::ConstantExpression>(duckdb::Value::BIGINT(value)); };
   duckdb::vector<ExpressionPtr> inner;
   inner.push_back(make_uniq<duckdb::ConstantExpression>(duckdb::Value(std::string(window_name(arguments.kind)))));
@@ -331,15 +337,15 @@ void refuse_ad_hoc_session(QueryUse use, WindowKind kind, int64_t offset) {
 void Rewriter::refuse_window_columns(const duckdb::TableRef& input, const std::string& function) {
   const auto refuse = [&](const std::string& name) {
     if (!StringUtil::CIEquals(name, kWindowStart) && !StringUtil::CIEquals(name, kWindowEnd)) return;
-    throw BindFailure(ErrorCode::kBindError,
-                      "the table of " + function + " has a column " + name + " already: give it another name in a subquery",
-                      location_of(input));
+    throw BindFailure(
+        ErrorCode::kBindError,
+        "the table of " + function + " has a column " + name + " already: give it another name in a subquery",
+        location_of(input));
   };
   if (input.type == duckdb::TableReferenceType::BASE_TABLE) {
     const auto& base = input.Cast<duckdb::BaseTableRef>();
-    const auto entry = duckdb::Catalog::GetEntry<duckdb::TableCatalogEntry>(context_, base.catalog_name, base.schema_name,
-                                                                            base.table_name,
-                                                                            duckdb::OnEntryNotFound::RETURN_NULL);
+    const auto entry = duckdb::Catalog::GetEntry<duckdb::TableCatalogEntry>(
+        context_, base.catalog_name, base.schema_name, base.table_name, duckdb::OnEntryNotFound::RETURN_NULL);
     if (!entry) return;
     for (const auto& column : entry->GetColumns().Logical()) refuse(column.Name());
   } else if (input.type == duckdb::TableReferenceType::SUBQUERY) {
@@ -363,7 +369,8 @@ void Rewriter::rewrite_table_form(duckdb::unique_ptr<duckdb::TableRef>& ref) {
   }
   if (call.children.size() < 2) {
     throw wrong(function + " in FROM takes a table, DESCRIPTOR(time) and its intervals, such as " + function +
-                    "(TABLE bids, DESCRIPTOR(ts), ...)", -1);
+                    "(TABLE bids, DESCRIPTOR(ts), ...)",
+                -1);
   }
   const WindowArguments arguments = check_arguments(call, 2);
   refuse_ad_hoc_session(use_, arguments.kind, location_of(call));
@@ -378,7 +385,8 @@ void Rewriter::rewrite_table_form(duckdb::unique_ptr<duckdb::TableRef>& ref) {
     }
   }
   if (!time) {
-    throw wrong("the second argument of " + function + " must name the time column: DESCRIPTOR(ts)", location_of(descriptor));
+    throw wrong("the second argument of " + function + " must name the time column: DESCRIPTOR(ts)",
+                location_of(descriptor));
   }
 
   duckdb::unique_ptr<duckdb::TableRef> input;
@@ -401,7 +409,8 @@ void Rewriter::rewrite_table_form(duckdb::unique_ptr<duckdb::TableRef>& ref) {
     input = std::move(subquery);
   } else {
     throw wrong("the first argument of " + function + " must be a table or a subquery: " + function +
-                    "(TABLE bids, DESCRIPTOR(ts), ...)", location_of(table));
+                    "(TABLE bids, DESCRIPTOR(ts), ...)",
+                location_of(table));
   }
   visit_ref(input);
   refuse_window_columns(*input, function);
@@ -482,7 +491,8 @@ void Rewriter::rewrite_group_by(duckdb::SelectNode& select) {
     if (!call) {
       call = duckdb::unique_ptr_cast<ParsedExpression, duckdb::FunctionExpression>(candidate.Copy());
     } else if (!same_arguments(candidate, *call)) {
-      throw BindFailure(ErrorCode::kNotIncremental, "one GROUP BY can have one window: group by the second in a query over this one",
+      throw BindFailure(ErrorCode::kNotIncremental,
+                        "one GROUP BY can have one window: group by the second in a query over this one",
                         location_of(candidate));
     }
   };
@@ -512,7 +522,8 @@ void Rewriter::rewrite_group_by(duckdb::SelectNode& select) {
   };
   look(*call->children[0]);
   if (!has_column) {
-    throw BindFailure(ErrorCode::kWrongArguments, "the time of " + StringUtil::Upper(call->function_name) + " must be a column",
+    throw BindFailure(ErrorCode::kWrongArguments,
+                      "the time of " + StringUtil::Upper(call->function_name) + " must be a column",
                       location_of(*call->children[0]) >= 0 ? location_of(*call->children[0]) : location_of(*call));
   }
 

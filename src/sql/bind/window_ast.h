@@ -4,8 +4,8 @@
 //   GROUP BY k, HOP(ts, slide, size)                   joins the windows of ts laterally and groups by start and end;
 //                                                      unqualified window_start and window_end mean these
 //
-// In a view the plan pass in passes.h finds the unnested windows again. SESSION windows depend on other rows and exist in
-// views only.
+// In a view the plan pass in passes.h finds the unnested windows again. SESSION windows depend on other rows and exist
+// in views only.
 //
 // Errors:  BindFailure with the position of the call: LDB-1005, 1006, 3001, 3005.
 #pragma once

@@ -35,20 +35,28 @@ std::optional<WindowFunctionName> find_window_function(std::string_view name) {
 
 std::string_view window_name(plan::WindowKind kind) {
   switch (kind) {
-    case plan::WindowKind::kTumble: return "tumble";
-    case plan::WindowKind::kHop: return "hop";
-    case plan::WindowKind::kSession: return "session";
-    case plan::WindowKind::kCumulate: return "cumulate";
+    case plan::WindowKind::kTumble:
+      return "tumble";
+    case plan::WindowKind::kHop:
+      return "hop";
+    case plan::WindowKind::kSession:
+      return "session";
+    case plan::WindowKind::kCumulate:
+      return "cumulate";
   }
   return "";
 }
 
 std::string_view window_signature(plan::WindowKind kind) {
   switch (kind) {
-    case plan::WindowKind::kTumble: return "TUMBLE(time, size [, offset])";
-    case plan::WindowKind::kHop: return "HOP(time, slide, size [, offset])";
-    case plan::WindowKind::kSession: return "SESSION(time, gap)";
-    case plan::WindowKind::kCumulate: return "CUMULATE(time, step, size [, offset])";
+    case plan::WindowKind::kTumble:
+      return "TUMBLE(time, size [, offset])";
+    case plan::WindowKind::kHop:
+      return "HOP(time, slide, size [, offset])";
+    case plan::WindowKind::kSession:
+      return "SESSION(time, gap)";
+    case plan::WindowKind::kCumulate:
+      return "CUMULATE(time, step, size [, offset])";
   }
   return "";
 }
@@ -73,8 +81,9 @@ void check_time_argument(duckdb::ScalarFunction& function, const duckdb::Express
   }
 }
 
-duckdb::unique_ptr<duckdb::FunctionData> bind_window_list(duckdb::ClientContext&, duckdb::ScalarFunction& function,
-                                                          duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
+duckdb::unique_ptr<duckdb::FunctionData> bind_window_list(
+    duckdb::ClientContext&, duckdb::ScalarFunction& function,
+    duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
   check_time_argument(function, *arguments[1], 1);
   return nullptr;
 }
@@ -94,7 +103,8 @@ void for_each_window(std::string_view kind, int64_t time, int64_t size, int64_t 
     }
   } else if (kind == "cumulate") {
     const int64_t start = floor_to_window(time, size, offset);
-    for (int64_t end = start + ((time - start) / slide + 1) * slide; end <= start + size; end += slide) visit(start, end);
+    for (int64_t end = start + ((time - start) / slide + 1) * slide; end <= start + size; end += slide)
+      visit(start, end);
   } else {
     throw duckdb::NotImplementedException("SESSION windows depend on other rows: use them in a view");
   }
@@ -161,8 +171,9 @@ int64_t constant_microseconds(duckdb::ClientContext& context, const duckdb::Expr
   return duckdb::Interval::GetMicro(interval);
 }
 
-duckdb::unique_ptr<duckdb::FunctionData> bind_tumble(duckdb::ClientContext& context, duckdb::ScalarFunction& function,
-                                                     duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
+duckdb::unique_ptr<duckdb::FunctionData> bind_tumble(
+    duckdb::ClientContext& context, duckdb::ScalarFunction& function,
+    duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
   check_time_argument(function, *arguments[0], 0);
   auto data = duckdb::make_uniq<TumbleData>();
   data->size_us = constant_microseconds(context, *arguments[1], "size");
@@ -177,7 +188,8 @@ void tumble(duckdb::DataChunk& args, duckdb::ExpressionState& state, duckdb::Vec
   duckdb::UnaryExecutor::Execute<duckdb::timestamp_t, duckdb::timestamp_t>(
       args.data[0], result, args.size(), [&](duckdb::timestamp_t time) {
         if (!duckdb::Timestamp::IsFinite(time)) return time;
-        return duckdb::timestamp_t(floor_to_window(time.value, data.size_us, data.offset_us) + (kEnd ? data.size_us : 0));
+        return duckdb::timestamp_t(floor_to_window(time.value, data.size_us, data.offset_us) +
+                                   (kEnd ? data.size_us : 0));
       });
 }
 

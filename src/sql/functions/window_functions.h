@@ -5,8 +5,8 @@
 //   laminar_window_ends(kind, ts, size_us, slide_us, offset_us)     their ends, in the same order
 //   tumble(ts, size [, offset]), tumble_start(...), tumble_end(...) TIMESTAMP
 //
-// TUMBLE, HOP, SESSION and CUMULATE in GROUP BY and FROM are rewritten to the first two before binding (bind/window_ast.h);
-// a view's plan turns them into window nodes.
+// TUMBLE, HOP, SESSION and CUMULATE in GROUP BY and FROM are rewritten to the first two before binding
+// (bind/window_ast.h); a view's plan turns them into window nodes.
 #pragma once
 
 #include <cstdint>
