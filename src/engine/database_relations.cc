@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "connectors/registry.h"
 #include "data/text.h"
 #include "engine/database.h"
 #include "engine/relation.h"
@@ -256,36 +257,72 @@ Relation Database::ticks_relation() {
   return out.take();
 }
 
+namespace {
+
+// The rows whose text column `column` is `value`, without regard to case.
+Relation rows_where(Relation all, uint32_t column, std::string_view value) {
+  RelationBuilder out(all.columns);
+  data::BatchBuffer one(all.columns, 1);
+  for (auto& buffer : all.batches) {
+    const data::Batch batch = buffer->view();
+    for (uint32_t i = 0; i < batch.rows; ++i) {
+      const std::string_view text = batch.columns[column].values<data::StringRef>()[i].view();
+      if (!std::equal(text.begin(), text.end(), value.begin(), value.end(),
+                      [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); })) {
+        continue;
+      }
+      one.clear();
+      one.append_row(batch, i, 1);
+      out.rows(one.view(), 0, [](RelationBuilder&, uint32_t) {});
+    }
+  }
+  return out.take();
+}
+
+Relation functions_shown() {
+  RelationBuilder out({text_field("name"), text_field("argument"), text_field("doc")});
+  for (const FunctionRow& row : kFunctions) out.row().text(row.name).text(row.takes_object ? "an object's name" : "").text(row.doc);
+  return out.take();
+}
+
+Relation connectors_shown() {
+  RelationBuilder out({text_field("connector"), text_field("of"), text_field("option"), text_field("default"), text_field("doc")});
+  for (const stream::Connector* connector : connectors::all_connectors()) {
+    const auto add = [&](const char* of, std::span<const OptionSpec> options) {
+      out.row().text(connector->name()).text(of).text("").text("").text(connector->doc());
+      for (const OptionSpec& option : options) {
+        out.row().text(connector->name()).text(of).text(option.name).text(option.required ? "required" : option.default_text).text(option.doc);
+      }
+    };
+    if (connector->is_source()) add("source", connector->source_options());
+    if (connector->is_sink()) add("sink", connector->sink_options());
+  }
+  return out.take();
+}
+
+}  // namespace
+
 Result<Relation> Database::show(const sql::ShowStatement& statement) {
   Lock lock(*this);
   const std::string& what = statement.what;
-  if (what == "SOURCES") return sources_relation();
-  if (what == "SINKS") return sinks_relation();
-  if (what == "MATERIALIZED VIEWS" || what == "VIEWS" || what == "STREAMS") {
-    Relation all = views_relation();
-    if (what == "VIEWS") return all;
-    RelationBuilder out(all.columns);
-    const std::string kind = what == "STREAMS" ? "stream" : "materialized view";
-    for (auto& buffer : all.batches) {
-      const data::Batch batch = buffer->view();
-      for (uint32_t i = 0; i < batch.rows; ++i) {
-        if (batch.columns[1].values<data::StringRef>()[i].view() != kind) continue;
-        data::BatchBuffer one(all.columns, 1);
-        one.append_row(batch, i, 1);
-        out.rows(one.view(), 0, [](RelationBuilder&, uint32_t) {});
-      }
-    }
-    return out.take();
-  }
-  if (what == "WATERMARKS") return watermarks_relation();
-  if (what == "CONSERVATION" || what == "COUNTERS") return conservation_relation();
-  if (what == "DEPENDENCIES") {
-    if (statement.object) RETURN_IF_ERROR(entry_of(statement.object->name, statement.object->offset).status());
-    return dependencies_relation(statement.object ? statement.object->name : "");
-  }
+  if (statement.object) RETURN_IF_ERROR(entry_of(statement.object->name, statement.object->offset).status());
+  // SHOW ... FOR name: the rows of that object.
+  const auto shown = [&statement](Relation all) {
+    return statement.object ? rows_where(std::move(all), 0, statement.object->name) : std::move(all);
+  };
+  if (what == "SOURCES") return shown(sources_relation());
+  if (what == "SINKS") return shown(sinks_relation());
+  if (what == "VIEWS") return shown(views_relation());
+  if (what == "MATERIALIZED VIEWS") return shown(rows_where(views_relation(), 1, "materialized view"));
+  if (what == "STREAMS") return shown(rows_where(views_relation(), 1, "stream"));
+  if (what == "WATERMARKS") return shown(watermarks_relation());
+  if (what == "CONSERVATION" || what == "COUNTERS") return shown(conservation_relation());
+  if (what == "DEPENDENCIES") return dependencies_relation(statement.object ? statement.object->name : "");
+  if (what == "FUNCTIONS") return functions_shown();
+  if (what == "CONNECTORS") return connectors_shown();
   if (what.starts_with("CREATE")) {
     if (!statement.object) return Status(ErrorCode::kSyntaxError, "SHOW CREATE needs a name");
-    ASSIGN_OR_RETURN(Entry * item, entry_of(statement.object->name, statement.object->offset));
+    Entry* item = entry(statement.object->name);
     RelationBuilder out({text_field("name"), text_field("statement")});
     out.row().text(item->object->name).text(item->object->sql);
     return out.take();
