@@ -82,6 +82,8 @@ struct Change {
   std::span<const data::Batch> rows;      // kInsert, kUpdate: as in insert() and update()
   std::span<const uint64_t> row_ids;      // kErase, kUpdate
   ConflictAction on_conflict = ConflictAction::kError;
+  // What the statement was bound to: when the object is another one by now, its columns may be others too.
+  std::shared_ptr<const Object> expected;
 };
 
 class Backend {

@@ -20,15 +20,24 @@
 namespace laminar::sql {
 namespace {
 
+// How often a statement is bound anew when DDL of other sessions overtakes it.
+constexpr int kAttemptsMax = 10;
+
 Error shifted(Error error, int64_t begin) {
   // Without a place of its own an error stands at its statement.
   error.offset = error.offset < 0 ? begin : error.offset + begin;
   return error;
 }
 
-// Where the name of what a statement changes stands in its text, -1 when it has none.
-int64_t subject_offset(const duckdb::SQLStatement& statement, const std::string& text) {
-  const std::string name = subject_of(statement);
+// DuckDB gives no place for what is wrong with the object that a statement changes.
+bool is_about_object(const Error& error) {
+  const auto code = static_cast<unsigned>(error.code);
+  return error.offset < 0 && ((code >= 2000 && code < 3000) || error.code == ErrorCode::kNotImplemented ||
+                              error.code == ErrorCode::kConstraintViolated);
+}
+
+// Where a name first stands in a statement's text, -1 when it does not.
+int64_t name_offset(const std::string& name, const std::string& text) {
   if (name.empty()) return -1;
   for (const Token& token : parse_script(text).tokens) {
     std::string word = text.substr(token.begin, token.end - token.begin);
@@ -99,6 +108,8 @@ Result<std::shared_ptr<Engine>> Engine::open(std::shared_ptr<Backend> backend, E
   engine->impl_->backend = backend;
   try {
     duckdb::DBConfig config;
+    // Nothing is fetched from elsewhere unless the user says so.
+    config.SetOptionByName("autoinstall_known_extensions", duckdb::Value::BOOLEAN(false));
     for (const auto& [name, value] : options.duckdb_settings) config.SetOptionByName(name, duckdb::Value(value));
     if (options.threads > 0) config.SetOptionByName("threads", duckdb::Value::BIGINT(options.threads));
     register_parser(config, make_statement_handler(backend));
@@ -189,14 +200,15 @@ Result<std::unique_ptr<Rows>> Session::Impl::rows_of(duckdb::unique_ptr<duckdb::
 Result<std::unique_ptr<Rows>> Session::Impl::run(std::string_view script, const ScriptStatement& statement) {
   close_rows();
   const std::string text(script.substr(statement.begin, statement.end - statement.begin));
-  int64_t subject = -1;
-  auto run_text = [&]() -> Result<std::unique_ptr<Rows>> {
+  std::string subject;
+  ConnectionState& state = ConnectionState::get(*connection->context);
+  auto run_once = [&]() -> Result<std::unique_ptr<Rows>> {
     try {
       auto parsed = connection->ExtractStatements(text);
       Result<std::unique_ptr<Rows>> rows = make_rows(std::make_unique<NoRows>(), {}, {});
       for (auto& part : parsed) {
         close_rows();
-        subject = subject_offset(*part, text);
+        subject = subject_of(*part);
         connection->context->RunFunctionInTransaction([&] { adapt_stock_statement(*connection->context, *part); }, false);
         std::optional<ViewBindingScope> scope;
         if (only_describes(*part)) scope.emplace(*connection->context);
@@ -206,6 +218,15 @@ Result<std::unique_ptr<Rows>> Session::Impl::run(std::string_view script, const 
       return rows;
     } catch (const std::exception& exception) {
       return error_of(exception, text);
+    }
+  };
+  auto run_text = [&]() -> Result<std::unique_ptr<Rows>> {
+    for (int attempt = 1;; ++attempt) {
+      state.object_changed = false;
+      auto rows = run_once();
+      // Nothing was done and nothing shown yet: bind it to what is there now.
+      const bool again = !rows.ok() && state.object_changed && connection->IsAutoCommit() && attempt < kAttemptsMax;
+      if (!again) return rows;
     }
   };
   Result<std::unique_ptr<Rows>> rows = [&]() -> Result<std::unique_ptr<Rows>> {
@@ -219,9 +240,7 @@ Result<std::unique_ptr<Rows>> Session::Impl::run(std::string_view script, const 
   }();
   if (!rows.ok()) {
     Error error = rows.error();
-    // DuckDB gives no place for what is wrong with the object as a whole.
-    const bool about_object = error.code != ErrorCode::kInterrupted && error.code != ErrorCode::kTypeMismatch;
-    if (error.offset < 0 && about_object) error.offset = subject;
+    if (is_about_object(error)) error.offset = name_offset(subject, text);
     return shifted(std::move(error), statement.begin);
   }
   (*rows)->impl().statement_begin = statement.begin;

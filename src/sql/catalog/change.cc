@@ -168,6 +168,7 @@ void InsertOperator::complete(duckdb::ClientContext& context, Gathered& state) c
   state.change.kind = Change::Kind::kInsert;
   if (table_) {
     state.change.object = table_->object()->name;
+    state.change.expected = table_->object();
     return;
   }
   create_in_->CreateTable(create_in_->ParentCatalog().GetCatalogTransaction(context), *create_);
@@ -215,6 +216,7 @@ void UpdateOperator::gather(duckdb::ClientContext& context, duckdb::DataChunk& c
   check_constraints(context, table_, constraints_, rows);
   state.change.kind = Change::Kind::kUpdate;
   state.change.object = table_.object()->name;
+  state.change.expected = table_.object();
   append_rows(rows, table_.object()->columns, state);
 }
 
@@ -234,10 +236,11 @@ void DeleteOperator::gather(duckdb::ClientContext&, duckdb::DataChunk& chunk, Ga
 void DeleteOperator::complete(duckdb::ClientContext& context, Gathered& state) const {
   state.change.kind = Change::Kind::kErase;
   state.change.object = table_.object()->name;
+  state.change.expected = table_.object();
   if (!returning_) return;
   // The rows as they were at the tick that chose them.
   ScanGroup group;
-  auto snapshot = LaminarTransaction::get(context, catalog_).read(context, table_.object()->name, group);
+  auto snapshot = LaminarTransaction::get(context, catalog_).read(context, table_.object(), group);
   const data::Schema& schema = table_.object()->columns;
   duck::ChunkView view(RelationScan::types_of(schema));
   data::Batch batch;

@@ -75,7 +75,7 @@ duckdb::unique_ptr<duckdb::GlobalTableFunctionState> init_scan(duckdb::ClientCon
   const auto& bound = static_cast<const LaminarScanData&>(*input.bind_data);
   auto& catalog = duckdb::Catalog::GetCatalog(context, kCatalogName);
   auto& transaction = LaminarTransaction::get(context, catalog);
-  return duckdb::make_uniq<ScanState>(transaction.read(context, bound.object, *bound.group), bound.description->columns,
+  return duckdb::make_uniq<ScanState>(transaction.read(context, bound.description, *bound.group), bound.description->columns,
                                       input.column_ids);
 }
 

@@ -11,6 +11,8 @@
 namespace laminar::sql {
 namespace {
 
+const std::string kChangedMessage = "the object was changed or dropped meanwhile: ";
+
 // Reads rows that were copied because the backend gives each snapshot only once.
 class CopiedSnapshot final : public Snapshot {
  public:
@@ -88,44 +90,38 @@ std::shared_ptr<ScanGroup> LaminarTransaction::bind_group() {
   return bind_group_;
 }
 
-std::unique_ptr<Snapshot> LaminarTransaction::read(duckdb::ClientContext& context, const std::string& object,
-                                                   ScanGroup& group) {
-  std::shared_ptr<PinnedObject> pinned;
-  {
-    std::lock_guard lock(mutex_);
-    const duckdb::transaction_t query = active_query;
-    if (read_query_ != query) {
-      pinned_.clear();
-      read_query_ = query;
-    }
-    auto found = pinned_.find(object);
-    if (found == pinned_.end()) {
-      std::vector<std::string> names{object};
-      {
-        std::lock_guard group_lock(group.mutex);
-        for (const std::string& name : group.objects) {
-          if (name != object && !pinned_.contains(name)) names.push_back(name);
-        }
-      }
-      std::vector<std::shared_ptr<const Object>> objects;
-      std::erase_if(names, [&](const std::string& name) {
-        auto description = backend_.find(name);
-        // A group may name what was only bound, for a view, or has been dropped since.
-        if (name != object && (!description || !description->holds_content)) return true;
-        objects.push_back(std::move(description));
-        return false;
-      });
-      if (!objects[0]) raise(ErrorCode::kUnknownObject, "the object was dropped: " + object);
-      auto snapshots = take_or_raise(backend_.snapshot(names, [&] { return context.IsInterrupted(); }));
-      CHECK(snapshots.size() == names.size());
-      for (size_t i = 0; i < names.size(); ++i) {
-        pinned_[names[i]] = std::make_shared<PinnedObject>(std::move(snapshots[i]), objects[i]);
-      }
-      found = pinned_.find(object);
-    }
-    pinned = found->second;
+std::unique_ptr<Snapshot> LaminarTransaction::read(duckdb::ClientContext& context,
+                                                   const std::shared_ptr<const Object>& object, ScanGroup& group) {
+  std::lock_guard lock(mutex_);
+  const duckdb::transaction_t query = active_query;
+  if (read_query_ != query) {
+    pinned_.clear();
+    read_query_ = query;
   }
+  if (!pinned_.contains(object->name)) pin(context, object->name, group);
+  const auto& pinned = pinned_[object->name];
+  if (pinned->object() != object) raise_changed(context, object->name);
   return pinned->open();
+}
+
+void LaminarTransaction::pin(duckdb::ClientContext& context, const std::string& object, ScanGroup& group) {
+  std::vector<std::string> names{object};
+  {
+    std::lock_guard lock(group.mutex);
+    for (const std::string& name : group.objects) {
+      if (name == object || pinned_.contains(name)) continue;
+      // A group may name what was only bound, for a view, or has been dropped since.
+      const auto description = backend_.find(name);
+      if (description && description->holds_content) names.push_back(name);
+    }
+  }
+  if (!backend_.find(object)) raise_changed(context, object);
+  auto snapshots = take_or_raise(backend_.snapshot(names, [&] { return context.IsInterrupted(); }));
+  CHECK(snapshots.size() == names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    // Looked up behind the snapshot: what is still the object of the binding was it in between, too.
+    pinned_[names[i]] = std::make_shared<PinnedObject>(std::move(snapshots[i]), backend_.find(names[i]));
+  }
 }
 
 void LaminarTransaction::add_change(PendingChange change) {
@@ -138,7 +134,8 @@ void LaminarTransaction::add_change(PendingChange change) {
   pending_since_flush_ += rows;
   if (!pending_.empty()) {
     PendingChange& last = pending_.back();
-    if (last.kind == change.kind && last.object == change.object && last.on_conflict == change.on_conflict &&
+    if (last.kind == change.kind && last.object == change.object && last.expected == change.expected &&
+        last.on_conflict == change.on_conflict &&
         change.kind != Change::Kind::kUpdate) {
       std::move(change.rows.begin(), change.rows.end(), std::back_inserter(last.rows));
       last.row_ids.insert(last.row_ids.end(), change.row_ids.begin(), change.row_ids.end());
@@ -160,6 +157,11 @@ Status LaminarTransaction::apply_pending(uint64_t* rows) {
   std::vector<PendingChange> pending = std::move(pending_);
   pending_.clear();
   if (pending.empty()) return {};
+  for (const PendingChange& change : pending) {
+    if (change.expected && backend_.find(change.object) != change.expected) {
+      return Status(ErrorCode::kUnknownObject, kChangedMessage + change.object);
+    }
+  }
   std::vector<std::vector<data::Batch>> batches(pending.size());
   std::vector<Change> changes;
   for (size_t i = 0; i < pending.size(); ++i) {
@@ -167,6 +169,7 @@ Status LaminarTransaction::apply_pending(uint64_t* rows) {
     Change change;
     change.kind = pending[i].kind;
     change.object = pending[i].object;
+    change.expected = pending[i].expected;
     change.rows = batches[i];
     change.row_ids = pending[i].row_ids;
     change.on_conflict = pending[i].on_conflict;
@@ -272,6 +275,11 @@ void LaminarTransactionManager::release_group(uint64_t transaction_id) {
 uint64_t LaminarTransactionManager::next_id() {
   std::lock_guard lock(mutex_);
   return next_id_;
+}
+
+void raise_changed(duckdb::ClientContext& context, const std::string& object) {
+  ConnectionState::get(context).object_changed = true;
+  raise(ErrorCode::kUnknownObject, kChangedMessage + object);
 }
 
 ConnectionState& ConnectionState::get(duckdb::ClientContext& context) {

@@ -44,6 +44,7 @@ struct CopiedRows {
 class PinnedObject {
  public:
   PinnedObject(std::unique_ptr<Snapshot> root, std::shared_ptr<const Object> object);
+  const std::shared_ptr<const Object>& object() const { return object_; }
   std::unique_ptr<Snapshot> open();
 
  private:
@@ -57,6 +58,7 @@ class PinnedObject {
 struct PendingChange {
   Change::Kind kind = Change::Kind::kInsert;
   std::string object;
+  std::shared_ptr<const Object> expected;  // null: whatever has the name
   ConflictAction on_conflict = ConflictAction::kError;
   std::vector<std::unique_ptr<data::BatchBuffer>> rows;
   std::vector<uint64_t> row_ids;
@@ -71,8 +73,9 @@ class LaminarTransaction : public duckdb::Transaction {
   uint64_t id() const { return id_; }
   // The group that scans bound for the running statement belong to.
   std::shared_ptr<ScanGroup> bind_group();
-  // `object` at the running query's tick; the first call pins all of `group`.
-  std::unique_ptr<Snapshot> read(duckdb::ClientContext& context, const std::string& object, ScanGroup& group);
+  // `object` at the running query's tick; the first call pins all of `group`. Throws when it is not the object that the
+  // query was bound to any more.
+  std::unique_ptr<Snapshot> read(duckdb::ClientContext& context, const std::shared_ptr<const Object>& object, ScanGroup& group);
 
   // Keeps the change until flush(), or until COMMIT in a transaction that the user began.
   void add_change(PendingChange change);
@@ -86,6 +89,7 @@ class LaminarTransaction : public duckdb::Transaction {
   void rollback();
 
  private:
+  void pin(duckdb::ClientContext& context, const std::string& object, ScanGroup& group);
   Status apply_pending(uint64_t* rows);
 
   Backend& backend_;
@@ -131,12 +135,17 @@ class LaminarTransactionManager : public duckdb::TransactionManager {
 struct ConnectionState : duckdb::ClientContextState {
   // Above 0 while a view or sink is bound: scans of sources and streams are allowed.
   std::atomic<int> binding_view{0};
+  // An object was replaced between the binding of a statement and its run: it may be bound again.
+  std::atomic<bool> object_changed{false};
   // Why the last COMMIT failed: DuckDB passes on only the text.
   std::mutex mutex;
   std::optional<Error> commit_error;
 
   static ConnectionState& get(duckdb::ClientContext& context);
 };
+
+// Throws that the object is not the one the statement was bound to.
+[[noreturn]] void raise_changed(duckdb::ClientContext& context, const std::string& object);
 
 // Allows scans of sources and streams in the scope.
 class ViewBindingScope {

@@ -20,14 +20,20 @@
 #include "duckdb/parser/statement/update_statement.hpp"
 #include "duckdb/parser/tableref/basetableref.hpp"
 #include "duckdb/parser/tableref/showref.hpp"
+#include "sql/bind/bind_failure.h"
 #include "sql/bind/window_ast.h"
 #include "sql/catalog/catalog.h"
+#include "sql/parse/session_parser.h"
 
 namespace laminar::sql {
 namespace {
 
 void rewrite_query(duckdb::ClientContext& context, duckdb::QueryNode& query) {
-  rewrite_windows(context, query, QueryUse::kAdHoc);
+  try {
+    rewrite_windows(context, query, QueryUse::kAdHoc);
+  } catch (const BindFailure& failure) {
+    throw_error(failure.error());
+  }
 }
 
 // Our catalog holds streaming objects and tables; the rest belongs into DuckDB's database, which the search path has too.
