@@ -1,6 +1,7 @@
 #include "query_generator.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "history.h"
 
@@ -193,6 +194,19 @@ class Generator {
     }
     return leaf(from, type);
   }
+  // An expression with a column in it: DuckDB takes literals in GROUP BY and ORDER BY for column numbers, or refuses them.
+  Type key_type(const Relation& from, Type wanted) { return names(from, wanted).empty() ? random_.pick(from.columns).type : wanted; }
+  std::string key(const Relation& from, Type type, int depth) {
+    for (int tries = 0; tries < 4; ++tries) {
+      const std::string text = expression(from, type, depth);
+      for (const Column& column : from.columns)
+        for (size_t at = text.find(column.name); at != std::string::npos; at = text.find(column.name, at + 1)) {
+          const auto word = [&](size_t i) { return i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] == '_' || text[i] == '\''); };
+          if (!word(at - 1) && !word(at + column.name.size())) return text;
+        }
+    }
+    return random_.pick(names(from, type));
+  }
   std::string condition(const Relation& from) { return expression(from, Type::kBool, 3); }
   std::string where(const Relation& from) { return random_.chance(45) ? " WHERE " + condition(from) : ""; }
 
@@ -236,7 +250,7 @@ class Generator {
         break;
       case 15: call = same("quantile_disc(" + e(Type::kBig) + ", " + random_.text({"0.5", "0.1", "1"}) + ")", Type::kBig); break;
       case 16: {
-        const std::string text = e(Type::kText);
+        const std::string text = names(from, Type::kText).empty() ? "CAST(" + random_.pick(from.columns).name + " AS VARCHAR)" : key(from, Type::kText, 1);
         call = same("string_agg(" + text + ", ',' ORDER BY " + text + random_.text({"", " DESC"}) + ")", Type::kText);
         break;
       }
@@ -371,8 +385,8 @@ class Generator {
     Grouping g;
     const size_t keys = random_.below(keys_max + 1);
     for (size_t i = 0; i < keys; ++i) {
-      const Type type = random_.chance(60) ? Type::kBig : some_type();
-      const std::string key = expression(from, type, random_.chance(70) ? 0 : 2), name = "k" + std::to_string(i);
+      const Type type = key_type(from, random_.chance(60) ? Type::kBig : some_type());
+      const std::string key = this->key(from, type, random_.chance(70) ? 0 : 2), name = "k" + std::to_string(i);
       // A literal in GROUP BY is a column's number.
       g.keys.push_back("(" + key + ")");
       g.ours.push_back("(" + key + ") AS " + name);
@@ -591,7 +605,7 @@ class Generator {
   }
 
   View session() {
-    const Relation from = input([](const Relation& r) { return !r.time.empty() && r.rows; }, 0);
+    const Relation from = input([](const Relation& r) { return !r.time.empty() && r.rows && r.total_order; }, 0);
     View view = start(from);
     Relation& to = view.relation;
     to.columns = {{"window_start", Type::kTime}, {"window_end", Type::kTime}};
@@ -632,9 +646,9 @@ class Generator {
     std::vector<std::string> list;
     const size_t n = 1 + random_.below(2);
     for (size_t i = 0; i < n; ++i) {
-      const Type type = random_.pick<Type>({Type::kBig, Type::kBig, Type::kDouble, Type::kText, Type::kTime});
+      const Type type = key_type(from, random_.pick<Type>({Type::kBig, Type::kBig, Type::kDouble, Type::kText, Type::kTime}));
       // A literal would be a column's number, so a column or a call.
-      list.push_back("(" + expression(from, type, random_.chance(70) ? 0 : 2) + ")" + random_.text({"", " DESC", " ASC"}) + random_.text({"", "", " NULLS FIRST", " NULLS LAST"}));
+      list.push_back("(" + key(from, type, random_.chance(70) ? 0 : 2) + ")" + random_.text({"", " DESC", " ASC"}) + random_.text({"", "", " NULLS FIRST", " NULLS LAST"}));
     }
     Order result;
     result.ours = join(list, ", ");
