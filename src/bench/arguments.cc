@@ -47,15 +47,17 @@ Result<uint64_t> Arguments::number(std::string_view name, uint64_t otherwise, ui
   if (!has(name)) return otherwise;
   std::string digits = text(name);
   const auto wrong = [&] {
-    return Status(ErrorCode::kInvalidOption, "--" + std::string(name) + " takes a whole number from " + std::to_string(min) +
-                                                 " to " + std::to_string(max) + ": " + text(name));
+    return Status(ErrorCode::kInvalidOption, "--" + std::string(name) + " takes a whole number from " +
+                                                 std::to_string(min) + " to " + std::to_string(max) + ": " +
+                                                 text(name));
   };
   std::erase(digits, '_');
   uint64_t unit = 1;
   if (!digits.empty() && (digits.back() == 'k' || digits.back() == 'K')) unit = 1000;
   if (!digits.empty() && (digits.back() == 'm' || digits.back() == 'M')) unit = 1'000'000;
   if (unit > 1) digits.pop_back();
-  if (digits.empty() || digits.size() > 13 || digits.find_first_not_of("0123456789") != std::string::npos) return wrong();
+  if (digits.empty() || digits.size() > 13 || digits.find_first_not_of("0123456789") != std::string::npos)
+    return wrong();
   const uint64_t value = std::stoull(digits) * unit;
   if (value < min || value > max) return wrong();
   return value;

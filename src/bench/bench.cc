@@ -9,15 +9,18 @@ namespace laminar::bench {
 int run(std::span<const std::string> arguments) {
   constexpr const char* kUsage =
       "usage: laminar bench nexmark [--queries q0,q5,...] [--events N] [--cores N] [--json]\n"
-      "       laminar bench sql --setup FILE.sql --input SOURCE=FILE.parquet... --view NAME [--batch FILE.sql] [--json]\n"
+      "       laminar bench sql --setup FILE.sql --input SOURCE=FILE.parquet... --view NAME [--batch FILE.sql] "
+      "[--json]\n"
       "       laminar bench latency --rate R [--json]\n"
       "\n"
       "  nexmark   the queries of the Nexmark benchmark over generated bids\n"
       "  sql       any view, over files that are loaded first\n"
       "  latency   single rows, p50 to max, beside the round trip of a ring between two cores\n"
       "\n"
-      "nexmark and sql time pushing rows from memory until the view shows them, in turn with DuckDB running the same query\n"
-      "over the same rows in memory on one thread, in this process. Both results are compared by a checksum; exit code 1\n"
+      "nexmark and sql time pushing rows from memory until the view shows them, in turn with DuckDB running the same "
+      "query\n"
+      "over the same rows in memory on one thread, in this process. Both results are compared by a checksum; exit code "
+      "1\n"
       "when they differ. With --json each line is an object with name, rows, wall_s, cpu_s, rows_per_s, result_rows,\n"
       "checksum, duckdb_wall_s, duckdb_cpu_s, duckdb_result_rows, duckdb_checksum, ratio (DuckDB's CPU time / ours),\n"
       "tick_p50_us, tick_p99_us, peak_rss_mib. `laminar bench sql --help` and so on list all options.\n";

@@ -6,7 +6,7 @@ namespace laminar::bench {
 namespace {
 
 std::string canonical(const std::string& column, std::string_view type) {
-  constexpr std::string_view kWhole[] = {"TINYINT",  "SMALLINT",  "INTEGER",  "BIGINT",  "HUGEINT",
+  constexpr std::string_view kWhole[] = {"TINYINT",  "SMALLINT",  "INTEGER",  "BIGINT", "HUGEINT",
                                          "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"};
   for (const std::string_view whole : kWhole) {
     if (type == whole) return column + "::HUGEINT";
@@ -28,8 +28,9 @@ std::string checksum_query(const std::string& relation, const std::vector<std::s
     names += (i > 0 ? ", " : "") + column;
     values += (i > 0 ? ", " : "") + canonical(column, types[i]);
   }
-  return "SELECT count(*), coalesce(sum(hash(" + values + ")::HUGEINT) % 18446744073709551616::HUGEINT, 0) FROM (SELECT * FROM " +
-         relation + ") AS checked(" + names + ")";
+  return "SELECT count(*), coalesce(sum(hash(" + values +
+         ")::HUGEINT) % 18446744073709551616::HUGEINT, 0) FROM (SELECT * FROM " + relation + ") AS checked(" + names +
+         ")";
 }
 
 Result<Checked> checksum_of(Database& database, const std::string& relation) {

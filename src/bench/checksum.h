@@ -1,8 +1,8 @@
 // A checksum of a relation that does not depend on the order of its rows: DuckDB's hash of each row's values, added up
 // modulo 2^64.
 //
-// Whole numbers count by value whatever their type, doubles by their first eleven digits (a sum in another order differs
-// in the last ones), the rest by DuckDB's text.
+// Whole numbers count by value whatever their type, doubles by their first eleven digits (a sum in another order
+// differs in the last ones), the rest by DuckDB's text.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
 #include "bench/column_store.h"
 
+#include <sys/mman.h>
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <sys/mman.h>
 
 #include "base/check.h"
 
@@ -60,7 +60,8 @@ ColumnStore::Slice ColumnStore::slice(uint64_t begin, uint64_t rows) {
   Slice out;
   out.rows = rows;
   for (size_t i = 0; i < columns_.size(); ++i) {
-    ColumnView view{static_cast<const char*>(columns_[i].data) + begin * data::physical_size(columns_[i].physical), nullptr};
+    ColumnView view{static_cast<const char*>(columns_[i].data) + begin * data::physical_size(columns_[i].physical),
+                    nullptr};
     if (has_nulls_[i]) {
       const uint64_t* words = validity_[i].data() + begin / 64;
       if (const unsigned shift = begin % 64; shift != 0) {

@@ -24,7 +24,8 @@ TEST(ColumnStore, SlicesAnywhereWithNulls) {
     store.append(buffer);
   }
   ASSERT_EQ(store.rows(), kRows);
-  for (const auto& [begin, rows] : std::vector<std::pair<uint64_t, uint64_t>>{{0, 1000}, {64, 128}, {1, 1}, {63, 700}, {999, 1}, {130, 64}}) {
+  for (const auto& [begin, rows] :
+       std::vector<std::pair<uint64_t, uint64_t>>{{0, 1000}, {64, 128}, {1, 1}, {63, 700}, {999, 1}, {130, 64}}) {
     const ColumnStore::Slice slice = store.slice(begin, rows);
     ASSERT_EQ(slice.rows, rows);
     EXPECT_EQ(slice.columns[1].validity, nullptr);
@@ -33,7 +34,8 @@ TEST(ColumnStore, SlicesAnywhereWithNulls) {
       if (!slice.columns[0].is_null(i)) {
         ASSERT_EQ(slice.columns[0].value<int64_t>(i), static_cast<int64_t>(begin + i));
       }
-      ASSERT_EQ(slice.columns[1].value<data::StringRef>(i).view(), "a text that is not inline " + std::to_string(begin + i));
+      ASSERT_EQ(slice.columns[1].value<data::StringRef>(i).view(),
+                "a text that is not inline " + std::to_string(begin + i));
     }
   }
 }
@@ -47,8 +49,8 @@ TEST(Arguments, NumbersAndRefusals) {
   EXPECT_FALSE(read->number("n", 1, 1, 10).ok());
   EXPECT_EQ(read->all("input"), (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(read->has("json"));
-  for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{
-           {"--nix"}, {"--n"}, {"--n", "1", "--n", "2"}, {"--json=1"}, {"word"}}) {
+  for (const std::vector<std::string>& bad :
+       std::vector<std::vector<std::string>>{{"--nix"}, {"--n"}, {"--n", "1", "--n", "2"}, {"--json=1"}, {"word"}}) {
     EXPECT_FALSE(Arguments::read(bad, kSpecs).ok());
   }
   const std::vector<std::string> millions = {"--n=3M"};

@@ -1,9 +1,9 @@
 #include "bench/comparison.h"
 
+#include <sys/resource.h>
 #include <algorithm>
 #include <cstdio>
 #include <limits>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "bench/checksum.h"
@@ -44,7 +44,8 @@ std::vector<Push> plan_pushes(std::vector<Input>& inputs, uint64_t tick_rows) {
   while (next[lead] < inputs[lead].store->rows()) {
     const uint64_t rows = std::min(tick_rows, inputs[lead].store->rows() - next[lead]);
     int64_t until = std::numeric_limits<int64_t>::min();
-    for (uint64_t i = 0; lead_times && inputs.size() > 1 && i < rows; ++i) until = std::max(until, lead_times[next[lead] + i]);
+    for (uint64_t i = 0; lead_times && inputs.size() > 1 && i < rows; ++i)
+      until = std::max(until, lead_times[next[lead] + i]);
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (i == lead) continue;
       const int64_t* times = times_of(inputs[i]);
@@ -71,7 +72,8 @@ std::vector<Push> plan_pushes(std::vector<Input>& inputs, uint64_t tick_rows) {
 std::string checked_relation(const std::string& relation, const Comparison& comparison) {
   if (comparison.compared.empty()) return relation;
   const size_t group = std::min(comparison.compared.find(" GROUP BY "), comparison.compared.size());
-  return "(SELECT " + comparison.compared.substr(0, group) + " FROM " + relation + comparison.compared.substr(group) + ")";
+  return "(SELECT " + comparison.compared.substr(0, group) + " FROM " + relation + comparison.compared.substr(group) +
+         ")";
 }
 
 struct OurRun {
@@ -143,7 +145,8 @@ Result<Figures> compare(const Comparison& comparison, std::vector<Input>& inputs
   std::vector<double> wall, cpu, duckdb_wall, duckdb_cpu;
   stream::Histogram ticks;
   for (uint64_t repeat = 0; repeat < options.repeats; ++repeat) {
-    const std::string round = options.repeats > 1 ? " (" + std::to_string(repeat + 1) + " of " + std::to_string(options.repeats) + ")" : "";
+    const std::string round =
+        options.repeats > 1 ? " (" + std::to_string(repeat + 1) + " of " + std::to_string(options.repeats) + ")" : "";
     progress.show(comparison.name + ": pushing " + with_commas(out.rows) + " rows" + round);
     {
       OurRun run;
@@ -176,13 +179,15 @@ Result<Figures> compare(const Comparison& comparison, std::vector<Input>& inputs
   progress.show(comparison.name + ": checksums");
   if (comparison.is_stream) {
     OurRun run;
-    const std::string kept = comparison.setup + ";\nCREATE MATERIALIZED VIEW laminar_bench_rows AS SELECT * FROM " + comparison.view + ";";
+    const std::string kept =
+        comparison.setup + ";\nCREATE MATERIALIZED VIEW laminar_bench_rows AS SELECT * FROM " + comparison.view + ";";
     ASSIGN_OR_RETURN(std::unique_ptr<Database> database, run_ours(kept, inputs, pushes, run));
     ASSIGN_OR_RETURN(const Checked checked, checksum_of(*database, checked_relation("laminar_bench_rows", comparison)));
     out.result_rows = checked.rows;
     out.checksum = checked.checksum;
   }
-  ASSIGN_OR_RETURN(const Checked batch, checksum_of(engine, checked_relation("(" + comparison.batch_query + "\n)", comparison)));
+  ASSIGN_OR_RETURN(const Checked batch,
+                   checksum_of(engine, checked_relation("(" + comparison.batch_query + "\n)", comparison)));
   out.duckdb_result_rows = batch.rows;
   out.duckdb_checksum = batch.checksum;
   return out;
@@ -201,18 +206,20 @@ std::string to_json(const Figures& f) {
 
 std::string table_head() {
   char line[256];
-  std::snprintf(line, sizeof(line), "%-10s %12s %9s %9s %9s %9s %7s %12s %10s %10s  %s\n", "name", "rows", "M rows/s", "ns/row",
-                "cpu s", "DuckDB s", "ratio", "result rows", "tick p50", "tick p99", "result");
+  std::snprintf(line, sizeof(line), "%-10s %12s %9s %9s %9s %9s %7s %12s %10s %10s  %s\n", "name", "rows", "M rows/s",
+                "ns/row", "cpu s", "DuckDB s", "ratio", "result rows", "tick p50", "tick p99", "result");
   return line;
 }
 
 std::string table_line(const Figures& f) {
   char line[512];
-  std::snprintf(line, sizeof(line), "%-10s %12s %9.2f %9.1f %9.3f %9.3f %6.2fx %12s %7.1f us %7.1f us  %s\n", f.name.c_str(),
-                with_commas(f.rows).c_str(), f.rows_per_s() / 1e6, f.rows > 0 ? f.cpu_s * 1e9 / static_cast<double>(f.rows) : 0.0,
-                f.cpu_s, f.duckdb_cpu_s, f.ratio(), with_commas(f.result_rows).c_str(), f.tick_p50_us, f.tick_p99_us,
-                f.equal() ? "equal"
-                          : ("DIFFERS: " + with_commas(f.result_rows) + " rows, DuckDB " + with_commas(f.duckdb_result_rows)).c_str());
+  std::snprintf(
+      line, sizeof(line), "%-10s %12s %9.2f %9.1f %9.3f %9.3f %6.2fx %12s %7.1f us %7.1f us  %s\n", f.name.c_str(),
+      with_commas(f.rows).c_str(), f.rows_per_s() / 1e6, f.rows > 0 ? f.cpu_s * 1e9 / static_cast<double>(f.rows) : 0.0,
+      f.cpu_s, f.duckdb_cpu_s, f.ratio(), with_commas(f.result_rows).c_str(), f.tick_p50_us, f.tick_p99_us,
+      f.equal()
+          ? "equal"
+          : ("DIFFERS: " + with_commas(f.result_rows) + " rows, DuckDB " + with_commas(f.duckdb_result_rows)).c_str());
   return line;
 }
 

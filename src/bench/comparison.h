@@ -22,7 +22,7 @@ struct Input {
 
 struct Comparison {
   std::string name;
-  std::string setup;       // declares the sources and the view
+  std::string setup;  // declares the sources and the view
   std::string view;
   bool is_stream = false;  // keeps nothing: its rows are checked by a run of its own
   std::string batch_query;

@@ -1,7 +1,7 @@
 #include "bench/progress.h"
 
-#include <cstdio>
 #include <unistd.h>
+#include <cstdio>
 
 namespace laminar::bench {
 

@@ -11,7 +11,8 @@ void Report::add(const Figures& figures) {
   std::fflush(stdout);
   if (figures.equal()) return;
   exit_code_ = 1;
-  std::fprintf(stderr, "laminar bench: the result of %s differs from DuckDB's: %llu rows, checksum %s; DuckDB %llu rows, %s\n",
+  std::fprintf(stderr,
+               "laminar bench: the result of %s differs from DuckDB's: %llu rows, checksum %s; DuckDB %llu rows, %s\n",
                figures.name.c_str(), static_cast<unsigned long long>(figures.result_rows), figures.checksum.c_str(),
                static_cast<unsigned long long>(figures.duckdb_result_rows), figures.duckdb_checksum.c_str());
 }
@@ -25,7 +26,8 @@ void Report::fail(std::string_view name, const Status& status) {
 
 Status check_cores(uint64_t cores) {
   if (cores == 1) return {};
-  return Status(ErrorCode::kNotImplemented, "views run on one core so far; --cores " + std::to_string(cores) + " is not there yet");
+  return Status(ErrorCode::kNotImplemented,
+                "views run on one core so far; --cores " + std::to_string(cores) + " is not there yet");
 }
 
 }  // namespace laminar::bench

@@ -1,16 +1,16 @@
-#include <algorithm>
-#include <cstdio>
 #include <pthread.h>
 #include <sched.h>
+#include <algorithm>
+#include <cstdio>
 #include <thread>
 
 #include "base/clock.h"
 #include "bench/arguments.h"
+#include "bench/checksum.h"
 #include "bench/commands.h"
 #include "bench/comparison.h"
 #include "bench/progress.h"
 #include "bench/report.h"
-#include "bench/checksum.h"
 #include "duck/batch_engine.h"
 #include "laminar/laminar.h"
 #include "stream/ring/spsc_ring.h"
@@ -31,7 +31,8 @@ constexpr ArgumentSpec kArguments[] = {
 constexpr uint64_t kWarmUpRows = 20'000;
 constexpr int64_t kFirstTimeUs = 1'767'225'600'000'000;  // 2026-01-01
 constexpr const char* kSetup =
-    "CREATE SOURCE s (k BIGINT NOT NULL, v BIGINT NOT NULL, ts TIMESTAMP NOT NULL, WATERMARK FOR ts AS ts - INTERVAL '1 second')"
+    "CREATE SOURCE s (k BIGINT NOT NULL, v BIGINT NOT NULL, ts TIMESTAMP NOT NULL, WATERMARK FOR ts AS ts - INTERVAL "
+    "'1 second')"
     " WITH (connector = 'memory');\n"
     "CREATE MATERIALIZED VIEW m AS SELECT k, window_start, count(*) AS c, sum(v) AS total FROM s"
     " GROUP BY k, TUMBLE(ts, INTERVAL '1 second');";
@@ -41,8 +42,8 @@ int64_t key_of(uint64_t row, uint64_t keys) { return static_cast<int64_t>(row * 
 std::string batch_query(uint64_t rows, uint64_t keys, uint64_t rate) {
   return "SELECT row * 2654435761 % 4294967296 % " + std::to_string(keys) + " AS k, make_timestamp((" +
          std::to_string(kFirstTimeUs) + " + row * 1000000 // " + std::to_string(rate) +
-         ") // 1000000 * 1000000) AS window_start, count(*) AS c, sum(row) AS total FROM range(" + std::to_string(rows) +
-         ") AS r(row) GROUP BY ALL";
+         ") // 1000000 * 1000000) AS window_start, count(*) AS c, sum(row) AS total FROM range(" +
+         std::to_string(rows) + ") AS r(row) GROUP BY ALL";
 }
 
 void pin_to(int core) {
@@ -125,7 +126,8 @@ Status measure(const Arguments& arguments, Measured& out) {
   progress.show("warming up");
   for (uint64_t i = 0; i < kWarmUpRows; ++i) {
     const uint64_t left = kWarmUpRows - i;
-    RETURN_IF_ERROR(send(-1 - static_cast<int64_t>(i % keys), i, kFirstTimeUs - static_cast<int64_t>(left * 1'000'000 / rate)));
+    RETURN_IF_ERROR(
+        send(-1 - static_cast<int64_t>(i % keys), i, kFirstTimeUs - static_cast<int64_t>(left * 1'000'000 / rate)));
   }
   progress.show("sending " + std::to_string(rows) + " rows, " + std::to_string(rate) + " per second");
   measuring = true;
@@ -142,7 +144,8 @@ Status measure(const Arguments& arguments, Measured& out) {
   out.from_send = from_send;
   out.service = service;
   if (from_send.count() != rows) {
-    return Status(ErrorCode::kInternal, "callbacks for " + std::to_string(from_send.count()) + " of " + std::to_string(rows) + " rows");
+    return Status(ErrorCode::kInternal,
+                  "callbacks for " + std::to_string(from_send.count()) + " of " + std::to_string(rows) + " rows");
   }
 
   progress.show("round trips of the ring");
@@ -181,28 +184,33 @@ std::string json_fields(const Measured& m) {
     out += ",\"" + name + "\":" + text;
   };
   const auto add_all = [&](const std::string& name, const stream::Histogram& h) {
-    for (size_t i = 0; i < std::size(kQuantiles); ++i) add(name + kQuantileNames[i] + "_us", us(h.quantile(kQuantiles[i])));
+    for (size_t i = 0; i < std::size(kQuantiles); ++i)
+      add(name + kQuantileNames[i] + "_us", us(h.quantile(kQuantiles[i])));
     add(name + "max_us", us(h.max()));
   };
   add_all("", m.from_send);
   add_all("service_", m.service);
   add_all("ring_", m.ring);
   for (size_t i = 0; i < std::size(kQuantiles); ++i) {
-    add(std::string(kQuantileNames[i]) + "_ratio", quotient(m.from_send.quantile(kQuantiles[i]), m.ring.quantile(kQuantiles[i])));
+    add(std::string(kQuantileNames[i]) + "_ratio",
+        quotient(m.from_send.quantile(kQuantiles[i]), m.ring.quantile(kQuantiles[i])));
   }
   return out;
 }
 
 void print_table(const Measured& m) {
   const auto line = [](const char* name, const stream::Histogram& h) {
-    std::printf("%-34s %9.2f %9.2f %9.2f %9.2f\n", name, us(h.quantile(0.5)), us(h.quantile(0.99)), us(h.quantile(0.999)), us(h.max()));
+    std::printf("%-34s %9.2f %9.2f %9.2f %9.2f\n", name, us(h.quantile(0.5)), us(h.quantile(0.99)),
+                us(h.quantile(0.999)), us(h.max()));
   };
   std::printf("%-34s %9s %9s %9s %9s\n", "microseconds", "p50", "p99", "p99.9", "max");
   line("row, from its intended send time", m.from_send);
   line("row, append to callback", m.service);
   line("round trip of the SPSC ring", m.ring);
-  std::printf("%-34s %8.1fx %8.1fx %8.1fx\n", "row / round trip", quotient(m.from_send.quantile(0.5), m.ring.quantile(0.5)),
-              quotient(m.from_send.quantile(0.99), m.ring.quantile(0.99)), quotient(m.from_send.quantile(0.999), m.ring.quantile(0.999)));
+  std::printf("%-34s %8.1fx %8.1fx %8.1fx\n", "row / round trip",
+              quotient(m.from_send.quantile(0.5), m.ring.quantile(0.5)),
+              quotient(m.from_send.quantile(0.99), m.ring.quantile(0.99)),
+              quotient(m.from_send.quantile(0.999), m.ring.quantile(0.999)));
   std::printf("%llu rows in %.2f s, result %s\n", static_cast<unsigned long long>(m.figures.rows), m.figures.wall_s,
               m.figures.equal() ? "equal to DuckDB's" : "DIFFERS from DuckDB's");
 }
@@ -212,14 +220,16 @@ void print_table(const Measured& m) {
 int run_latency(std::span<const std::string> given) {
   const Result<Arguments> arguments = Arguments::read(given, kArguments);
   if (!arguments.ok()) {
-    std::fprintf(stderr, "laminar bench latency: %s\n\n%s", arguments.error().message.c_str(), describe(kArguments).c_str());
+    std::fprintf(stderr, "laminar bench latency: %s\n\n%s", arguments.error().message.c_str(),
+                 describe(kArguments).c_str());
     return 2;
   }
   if (arguments->has("help")) {
-    std::printf("usage: laminar bench latency --rate R [options]\n\n"
-                "Rows one by one, each a tick, through a count and sum per key and second: time from when a row was due to be\n"
-                "sent until the callback has its change, beside the round trip of a ring between two cores.\n\n%s\n",
-                describe(kArguments).c_str());
+    std::printf(
+        "usage: laminar bench latency --rate R [options]\n\n"
+        "Rows one by one, each a tick, through a count and sum per key and second: time from when a row was due to be\n"
+        "sent until the callback has its change, beside the round trip of a ring between two cores.\n\n%s\n",
+        describe(kArguments).c_str());
     return 0;
   }
   Report report(arguments->has("json"));

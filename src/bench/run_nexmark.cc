@@ -31,7 +31,8 @@ constexpr ArgumentSpec kArguments[] = {
 
 Result<std::vector<NexmarkQuery>> chosen_queries(const Arguments& arguments) {
   const std::span<const NexmarkQuery> all = nexmark_queries();
-  if (!arguments.has("queries") || arguments.text("queries") == "all") return std::vector<NexmarkQuery>(all.begin(), all.end());
+  if (!arguments.has("queries") || arguments.text("queries") == "all")
+    return std::vector<NexmarkQuery>(all.begin(), all.end());
   std::vector<NexmarkQuery> chosen;
   for (const std::string& name : split(arguments.text("queries"), ',')) {
     const auto found = std::find_if(all.begin(), all.end(), [&](const NexmarkQuery& q) { return q.name == name; });
@@ -96,7 +97,8 @@ Status run_queries(const Arguments& arguments, Report& report) {
     Comparison comparison;
     comparison.name = query.name;
     comparison.view = query.name;
-    comparison.setup = source_sql(inputs[0].store->schema(), query.ours) + "CREATE MATERIALIZED VIEW " + comparison.view + " AS " + std::string(query.ours) + ";\n";
+    comparison.setup = source_sql(inputs[0].store->schema(), query.ours) + "CREATE MATERIALIZED VIEW " +
+                       comparison.view + " AS " + std::string(query.ours) + ";\n";
     comparison.batch_query = query.batch;
     comparison.compared = query.compared;
     const Result<Figures> figures = compare(comparison, inputs, *engine, options);
@@ -114,20 +116,23 @@ Status run_queries(const Arguments& arguments, Report& report) {
 int run_nexmark(std::span<const std::string> given) {
   const Result<Arguments> arguments = Arguments::read(given, kArguments);
   if (!arguments.ok()) {
-    std::fprintf(stderr, "laminar bench nexmark: %s\n\n%s", arguments.error().message.c_str(), describe(kArguments).c_str());
+    std::fprintf(stderr, "laminar bench nexmark: %s\n\n%s", arguments.error().message.c_str(),
+                 describe(kArguments).c_str());
     return 2;
   }
   if (arguments->has("help")) {
-    std::printf("usage: laminar bench nexmark [options]\n\n"
-                "Nexmark queries over generated bids in memory: pushed through a view of ours, and run by DuckDB as a batch\n"
-                "on one thread with its result materialized.\n\n%s\n"
-                "Exit code 1 when a result differs. ratio = DuckDB's CPU time / ours.\n",
-                describe(kArguments).c_str());
+    std::printf(
+        "usage: laminar bench nexmark [options]\n\n"
+        "Nexmark queries over generated bids in memory: pushed through a view of ours, and run by DuckDB as a batch\n"
+        "on one thread with its result materialized.\n\n%s\n"
+        "Exit code 1 when a result differs. ratio = DuckDB's CPU time / ours.\n",
+        describe(kArguments).c_str());
     return 0;
   }
   if (arguments->has("list")) {
     for (const NexmarkQuery& query : nexmark_queries()) {
-      std::printf("%-8.*s %.*s\n", static_cast<int>(query.name.size()), query.name.data(), static_cast<int>(query.what.size()), query.what.data());
+      std::printf("%-8.*s %.*s\n", static_cast<int>(query.name.size()), query.name.data(),
+                  static_cast<int>(query.what.size()), query.what.data());
     }
     return 0;
   }

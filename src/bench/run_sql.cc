@@ -18,7 +18,8 @@ namespace {
 
 constexpr ArgumentSpec kArguments[] = {
     {"setup", "FILE.sql", "declares sources (connector = 'memory') and views; required"},
-    {"input", "SOURCE=FILE", "rows of a source, from a Parquet, CSV or JSON file with its columns by name; one or more", true},
+    {"input", "SOURCE=FILE", "rows of a source, from a Parquet, CSV or JSON file with its columns by name; one or more",
+     true},
     {"view", "NAME", "the view or stream to bring up to date; required"},
     {"batch", "FILE.sql", "the query DuckDB runs; without it the view's own, TUMBLE as epoch_us(ts) // n"},
     {"name", "TEXT", "name in the report (the view's)"},
@@ -70,7 +71,8 @@ Result<Input> load(const std::string& source, const std::string& file, const std
   std::vector<data::Type> types;
   for (const ColumnInfo& column : columns) {
     ASSIGN_OR_RETURN(const data::Type type, duck::parse_type(column.type));
-    select += (select.empty() ? "" : ", ") + quoted(column.name, '"') + "::" + column.type + " AS " + quoted(column.name, '"');
+    select += (select.empty() ? "" : ", ") + quoted(column.name, '"') + "::" + column.type + " AS " +
+              quoted(column.name, '"');
     schema.push_back({column.name, type, false});
     types.push_back(type);
     const bool declared = same_name(column.name, statement.watermark_column);
@@ -160,7 +162,9 @@ Result<Figures> run_comparison(const Arguments& arguments) {
     }
     if (batch.ok()) (void)engine->execute("CREATE VIEW " + quoted(statement.name, '"') + " AS " + *batch).ok();
   }
-  if (!found) return Status(ErrorCode::kUnknownObject, "no CREATE MATERIALIZED VIEW or STREAM " + comparison.view + " in " + setup_file);
+  if (!found)
+    return Status(ErrorCode::kUnknownObject,
+                  "no CREATE MATERIALIZED VIEW or STREAM " + comparison.view + " in " + setup_file);
   if (arguments.has("batch")) {
     ASSIGN_OR_RETURN(comparison.batch_query, read_file(arguments.text("batch")));
     const size_t end = comparison.batch_query.find_last_not_of("; \t\r\n");
@@ -175,16 +179,18 @@ Result<Figures> run_comparison(const Arguments& arguments) {
 int run_sql(std::span<const std::string> given) {
   const Result<Arguments> arguments = Arguments::read(given, kArguments);
   if (!arguments.ok()) {
-    std::fprintf(stderr, "laminar bench sql: %s\n\n%s", arguments.error().message.c_str(), describe(kArguments).c_str());
+    std::fprintf(stderr, "laminar bench sql: %s\n\n%s", arguments.error().message.c_str(),
+                 describe(kArguments).c_str());
     return 2;
   }
   if (arguments->has("help")) {
-    std::printf("usage: laminar bench sql --setup FILE.sql --input SOURCE=FILE.parquet... --view NAME [options]\n\n"
-                "Loads the files into memory, pushes their rows into the sources in file order (several inputs side by\n"
-                "side in event time), and times pushing until the view shows them all. DuckDB runs the query on the same\n"
-                "rows in memory with one thread, its result materialized.\n\n%s\n"
-                "Exit code 1 when the results differ. ratio = DuckDB's CPU time / ours.\n",
-                describe(kArguments).c_str());
+    std::printf(
+        "usage: laminar bench sql --setup FILE.sql --input SOURCE=FILE.parquet... --view NAME [options]\n\n"
+        "Loads the files into memory, pushes their rows into the sources in file order (several inputs side by\n"
+        "side in event time), and times pushing until the view shows them all. DuckDB runs the query on the same\n"
+        "rows in memory with one thread, its result materialized.\n\n%s\n"
+        "Exit code 1 when the results differ. ratio = DuckDB's CPU time / ours.\n",
+        describe(kArguments).c_str());
     return 0;
   }
   Report report(arguments->has("json"));

@@ -61,14 +61,17 @@ SetupStatement read_statement(std::string_view text) {
   ++at;
   if (is_word(tokens, at, "if")) at += 3;
   if (at >= tokens.size()) return out;
-  out.name = tokens[at].kind == Kind::kWord ? std::string(text.substr(tokens[at].begin, tokens[at].end - tokens[at].begin)) : tokens[at].text;
+  out.name = tokens[at].kind == Kind::kWord
+                 ? std::string(text.substr(tokens[at].begin, tokens[at].end - tokens[at].begin))
+                 : tokens[at].text;
   for (size_t i = at; i < tokens.size(); ++i) {
     if (is_word(tokens, i, "watermark") && is_word(tokens, i + 1, "for") && i + 2 < tokens.size()) {
       out.watermark_column = tokens[i + 2].text;
     }
   }
   if (out.kind != SetupStatement::Kind::kView && out.kind != SetupStatement::Kind::kStream) return out;
-  while (at < tokens.size() && !is_word(tokens, at, "as")) at = is_sign(tokens, at, '(') ? after_parenthesis(tokens, at) : at + 1;
+  while (at < tokens.size() && !is_word(tokens, at, "as"))
+    at = is_sign(tokens, at, '(') ? after_parenthesis(tokens, at) : at + 1;
   if (at + 1 < tokens.size()) {
     const size_t begin = tokens[at + 1].begin;
     out.query = std::string(text.substr(begin, query_end(tokens, at + 1, text.size()) - begin));
@@ -81,7 +84,9 @@ SetupStatement read_statement(std::string_view text) {
 std::vector<SqlToken> tokenize(std::string_view sql) {
   std::vector<SqlToken> tokens;
   const auto starts_word = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || (c & 0x80); };
-  const auto in_word = [&](char c) { return starts_word(c) || std::isdigit(static_cast<unsigned char>(c)) || c == '$'; };
+  const auto in_word = [&](char c) {
+    return starts_word(c) || std::isdigit(static_cast<unsigned char>(c)) || c == '$';
+  };
   for (size_t at = 0; at < sql.size();) {
     const char c = sql[at];
     const size_t begin = at;
@@ -108,7 +113,8 @@ std::vector<SqlToken> tokenize(std::string_view sql) {
     } else if (starts_word(c)) {
       while (at < sql.size() && in_word(sql[at])) ++at;
       std::string word(sql.substr(begin, at - begin));
-      std::transform(word.begin(), word.end(), word.begin(), [](unsigned char l) { return static_cast<char>(std::tolower(l)); });
+      std::transform(word.begin(), word.end(), word.begin(),
+                     [](unsigned char l) { return static_cast<char>(std::tolower(l)); });
       tokens.push_back({Kind::kWord, word, begin, at});
     } else if (std::isdigit(static_cast<unsigned char>(c))) {
       while (at < sql.size() && (in_word(sql[at]) || sql[at] == '.')) ++at;
@@ -165,7 +171,8 @@ Result<std::string> batch_form(const std::string& query, const IntervalReader& i
                                                     " window: give the same query in stock SQL by --batch FILE.sql");
     }
     const std::string time = query.substr(tokens[i + 2].begin, tokens[comma].begin - tokens[i + 2].begin);
-    const std::string interval = query.substr(tokens[comma + 1].begin, tokens[after - 1].begin - tokens[comma + 1].begin);
+    const std::string interval =
+        query.substr(tokens[comma + 1].begin, tokens[after - 1].begin - tokens[comma + 1].begin);
     ASSIGN_OR_RETURN(const int64_t us, interval_us(interval));
     size = std::to_string(us);
     bucket = "epoch_us(" + time + ") // " + size;
@@ -174,7 +181,8 @@ Result<std::string> batch_form(const std::string& query, const IntervalReader& i
   for (size_t i = 0; i < tokens.size() && !bucket.empty(); ++i) {
     if (!is_word(tokens, i, "window_start") && !is_word(tokens, i, "window_end")) continue;
     if (i > 0 && is_word(tokens, i - 1, "as")) continue;
-    std::string text = "make_timestamp((" + bucket + (is_word(tokens, i, "window_end") ? " + 1) * " : ") * ") + size + ")";
+    std::string text =
+        "make_timestamp((" + bucket + (is_word(tokens, i, "window_end") ? " + 1) * " : ") * ") + size + ")";
     // Alone in the SELECT list it keeps its name.
     const bool begins_item = i > 0 && (is_word(tokens, i - 1, "select") || is_sign(tokens, i - 1, ','));
     if (begins_item && (is_sign(tokens, i + 1, ',') || is_word(tokens, i + 1, "from"))) text += " AS " + tokens[i].text;

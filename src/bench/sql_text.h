@@ -32,8 +32,8 @@ std::vector<SetupStatement> read_setup(std::string_view script);
 
 // Microseconds of an interval such as INTERVAL '10 seconds'.
 using IntervalReader = std::function<Result<int64_t>(const std::string& interval)>;
-// The query as DuckDB computes it best: TUMBLE(ts, INTERVAL '…') in GROUP BY becomes epoch_us(ts) // n, window_start and
-// window_end arithmetic on it. A query with any other window function needs a batch query of its own: an error.
+// The query as DuckDB computes it best: TUMBLE(ts, INTERVAL '…') in GROUP BY becomes epoch_us(ts) // n, window_start
+// and window_end arithmetic on it. A query with any other window function needs a batch query of its own: an error.
 Result<std::string> batch_form(const std::string& query, const IntervalReader& interval_us);
 
 }  // namespace laminar::bench

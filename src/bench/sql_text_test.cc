@@ -9,9 +9,11 @@ Result<int64_t> ten_seconds(const std::string&) { return int64_t{10'000'000}; }
 
 TEST(SetupText, Statements) {
   const std::vector<SetupStatement> all = read_setup(
-      "-- sources; first\nCREATE SOURCE s (k BIGINT, \"t;s\" TIMESTAMP, WATERMARK FOR \"t;s\" AS \"t;s\") WITH (connector = 'memory');\n"
+      "-- sources; first\nCREATE SOURCE s (k BIGINT, \"t;s\" TIMESTAMP, WATERMARK FOR \"t;s\" AS \"t;s\") WITH "
+      "(connector = 'memory');\n"
       "CREATE TABLE names (id BIGINT PRIMARY KEY);INSERT INTO names VALUES (1);\n"
-      "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS M AS WITH x AS (SELECT 1) SELECT k, count(*) FROM s GROUP BY k\n"
+      "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS M AS WITH x AS (SELECT 1) SELECT k, count(*) FROM s GROUP BY "
+      "k\n"
       "  EMIT ON WINDOW CLOSE WITH (retain_history = '1 MB');\n"
       "CREATE STREAM p AS SELECT emit FROM s ALLOW LATENESS INTERVAL '1 second'; SHOW TABLES");
   using Kind = SetupStatement::Kind;
@@ -30,7 +32,8 @@ TEST(SetupText, Statements) {
 
 TEST(BatchForm, TumbleBecomesArithmetic) {
   const Result<std::string> batch = batch_form(
-      "SELECT k, window_start, window_end AS e, count(*) FROM s GROUP BY k, TUMBLE(ts, INTERVAL '10 seconds') HAVING window_end > now()",
+      "SELECT k, window_start, window_end AS e, count(*) FROM s GROUP BY k, TUMBLE(ts, INTERVAL '10 seconds') HAVING "
+      "window_end > now()",
       ten_seconds);
   ASSERT_TRUE(batch.ok());
   EXPECT_EQ(*batch,

@@ -47,7 +47,7 @@ class OneThreadEngine final : public BatchEngine {
     try {
       duckdb::Appender appender(*connection_, table);
       std::vector<data::Type> types;
-      for (const duckdb::LogicalType& type : appender.GetTypes()) types.push_back(type_from_duckdb(type));
+      for (const duckdb::LogicalType& type : appender.GetActiveTypes()) types.push_back(type_from_duckdb(type));
       ChunkView view(types);
       std::vector<data::Column> slice(columns.begin(), columns.end());
       for (uint64_t row = 0; row < rows; row += data::kBatchRowsMax) {

@@ -1,7 +1,7 @@
 #include "shell/activity.h"
 
-#include <algorithm>
 #include <poll.h>
+#include <algorithm>
 #include <string>
 
 #include "base/clock.h"

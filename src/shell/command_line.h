@@ -18,7 +18,7 @@ struct CommandLine {
     std::string text;  // SQL, or the file's path; "-" is standard input
   };
   Action action = Action::kRun;
-  std::string database;  // empty: in memory
+  std::string database;         // empty: in memory
   std::vector<Script> scripts;  // in order; none: standard input
   std::optional<Format> format;
   bool interactive = false;  // after the scripts, read statements from standard input

@@ -29,7 +29,8 @@ std::vector<std::string> words_of(const std::string& line) {
   std::vector<std::string> words;
   size_t at = 0;
   while ((at = line.find_first_not_of(" \t", at)) != std::string::npos) {
-    const size_t end = line[at] == '\'' || line[at] == '"' ? line.find(line[at], at + 1) : line.find_first_of(" \t", at);
+    const size_t end =
+        line[at] == '\'' || line[at] == '"' ? line.find(line[at], at + 1) : line.find_first_of(" \t", at);
     if (end != std::string::npos && (line[at] == '\'' || line[at] == '"')) {
       words.push_back(line.substr(at + 1, end - at - 1));
       at = end + 1;
@@ -117,9 +118,10 @@ Status DotCommands::run(Session& session, const std::string& line) {
     return session.run("DESCRIBE " + quoted(words[1], '"'));
   } else if (name == "schema") {
     if (given > 1) return wrong_arguments(*command);
-    if (given == 1) return print_statement(session, words[1]);
     std::vector<std::string> names;
+    if (given == 1) names.push_back(words[1]);
     for (const char* list : {"SHOW TABLES", "SHOW SINKS"}) {
+      if (given == 1) break;
       ASSIGN_OR_RETURN(const std::unique_ptr<Rows> rows, session.connection().query(list));
       while (true) {
         ASSIGN_OR_RETURN(const bool more, rows->next());

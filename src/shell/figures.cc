@@ -35,7 +35,9 @@ std::string with_commas(uint64_t number) {
 }
 
 std::string short_number(double number) {
-  if (number < 1000) return number == static_cast<double>(static_cast<int64_t>(number)) ? std::to_string(static_cast<int64_t>(number)) : three_digits(number);
+  if (number < 1000)
+    return number == static_cast<double>(static_cast<int64_t>(number)) ? std::to_string(static_cast<int64_t>(number))
+                                                                       : three_digits(number);
   if (number < 1e6) return three_digits(number / 1e3) + " k";
   if (number < 1e9) return three_digits(number / 1e6) + " M";
   return three_digits(number / 1e9) + " G";
@@ -56,7 +58,8 @@ std::string elapsed_text(int64_t nanoseconds) {
     std::snprintf(text, sizeof(text), "%.2f s", seconds);
   } else {
     const auto whole = static_cast<int64_t>(seconds);
-    std::snprintf(text, sizeof(text), "%lld min %02lld s", static_cast<long long>(whole / 60), static_cast<long long>(whole % 60));
+    std::snprintf(text, sizeof(text), "%lld min %02lld s", static_cast<long long>(whole / 60),
+                  static_cast<long long>(whole % 60));
   }
   return text;
 }

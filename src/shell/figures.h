@@ -11,7 +11,8 @@
 namespace laminar::shell {
 
 // The metric of an object, or of the database where `object` is empty; `otherwise` where there is none.
-double metric(const std::vector<Metric>& metrics, std::string_view name, std::string_view object = {}, double otherwise = 0);
+double metric(const std::vector<Metric>& metrics, std::string_view name, std::string_view object = {},
+              double otherwise = 0);
 // Summed up over all objects.
 double total(const std::vector<Metric>& metrics, std::string_view name);
 // 1,234,567

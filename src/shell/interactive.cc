@@ -51,7 +51,8 @@ int run_interactive(Session& session) {
   std::string typed;  // of the statement that is not complete
   LineEditor editor(history_path(), [&](std::string_view line, size_t cursor) {
     const size_t first = line.find_first_not_of(' ');
-    if (typed.empty() && first != std::string_view::npos && line[first] == '.') return complete_dot(session, line, cursor);
+    if (typed.empty() && first != std::string_view::npos && line[first] == '.')
+      return complete_dot(session, line, cursor);
     std::vector<Connection::Completion> found =
         session.connection().complete(typed + std::string(line.substr(0, cursor)), typed.size() + cursor);
     std::erase_if(found, [&](const Connection::Completion& c) { return c.begin < typed.size(); });

@@ -1,10 +1,10 @@
 #include "shell/interrupt.h"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "base/check.h"
 
@@ -20,7 +20,8 @@ void on_signal(int) {
   const int saved = errno;
   signal_count.fetch_add(1);
   const int fd = route_fd.load();
-  if (fd >= 0) [[maybe_unused]] const ssize_t written = ::write(fd, &kSignal, 1);
+  if (fd >= 0) [[maybe_unused]]
+    const ssize_t written = ::write(fd, &kSignal, 1);
   errno = saved;
 }
 

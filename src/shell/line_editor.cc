@@ -1,6 +1,10 @@
 #include "shell/line_editor.h"
 
+#include <histedit.h>
+#include <poll.h>
+#include <unistd.h>
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <clocale>
 #include <csignal>
@@ -8,9 +12,6 @@
 #include <cstdlib>
 #include <cwchar>
 #include <filesystem>
-#include <histedit.h>
-#include <poll.h>
-#include <unistd.h>
 
 #include "shell/interrupt.h"
 #include "shell/output.h"
@@ -21,7 +22,7 @@ namespace laminar::shell {
 namespace {
 
 constexpr int kHistoryEntriesMax = 5000;
-constexpr size_t kListedMax = 200;
+constexpr size_t kListedMax = 100;
 
 volatile std::sig_atomic_t window_changed = 0;
 void on_window_change(int) { window_changed = 1; }
@@ -29,6 +30,13 @@ void on_window_change(int) { window_changed = 1; }
 // Characters, not bytes: what libedit counts in.
 size_t character_count(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+// Whether the text begins with what was typed, in upper or lower case.
+bool goes_on(std::string_view text, std::string_view typed) {
+  return text.size() >= typed.size() &&
+         std::equal(typed.begin(), typed.end(), text.begin(),
+                    [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
 }
 
 }  // namespace
@@ -87,10 +95,11 @@ struct LineEditor::Impl {
     std::vector<Connection::Completion> found = self.completer(line, cursor);
     std::erase_if(found, [&](const Connection::Completion& c) { return c.begin > cursor; });
     if (found.empty()) return CC_REFRESH_BEEP;
-    // Those that replace the same piece of the line; the first has the best place.
+    // Those that replace the same piece of the line, and go on with what stands there; the first has the best place.
     const size_t begin = found[0].begin;
-    std::erase_if(found, [&](const Connection::Completion& c) { return c.begin != begin; });
     const std::string_view typed = std::string_view(line).substr(begin, cursor - begin);
+    std::erase_if(found, [&](const Connection::Completion& c) { return c.begin != begin || !goes_on(c.text, typed); });
+    if (found.empty()) return CC_REFRESH_BEEP;
     std::string put = found.size() == 1 ? found[0].text : common_prefix(found);
     if (found.size() > 1 && put.size() <= typed.size()) {
       self.list(found);
@@ -189,7 +198,8 @@ void LineEditor::remember(const std::string& entry) {
 
 std::string history_path() {
   if (const char* path = std::getenv("LAMINAR_HISTORY")) return path;
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state) return std::string(state) + "/laminar/history";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state)
+    return std::string(state) + "/laminar/history";
   if (const char* home = std::getenv("HOME"); home && *home) return std::string(home) + "/.laminar_history";
   return {};
 }

@@ -1,7 +1,7 @@
 #include "shell/output.h"
 
-#include <cerrno>
 #include <unistd.h>
+#include <cerrno>
 
 namespace laminar::shell {
 

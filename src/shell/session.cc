@@ -1,10 +1,10 @@
 #include "shell/session.h"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "shell/dot_commands.h"
@@ -21,8 +21,8 @@ constexpr int kFileDepthMax = 16;
 }  // namespace
 
 std::string error_line(const Error& error, TextPosition position) {
-  return "error " + error.code_text() + " at " + std::to_string(position.line) + ":" + std::to_string(position.column) + ": " +
-         error.message + "\n";
+  return "error " + error.code_text() + " at " + std::to_string(position.line) + ":" + std::to_string(position.column) +
+         ": " + error.message + "\n";
 }
 
 std::string caret_lines(std::string_view text, size_t offset, size_t width) {
@@ -30,7 +30,8 @@ std::string caret_lines(std::string_view text, size_t offset, size_t width) {
   const size_t break_before = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
   const size_t begin = break_before == std::string_view::npos ? 0 : break_before + 1;
   const size_t end = std::min(text.find('\n', offset), text.size());
-  std::string before = single_line(text.substr(begin, offset - begin)), after = single_line(text.substr(offset, end - offset));
+  std::string before = single_line(text.substr(begin, offset - begin)),
+              after = single_line(text.substr(offset, end - offset));
   // The caret stays in sight: a long line loses its beginning.
   const size_t room = std::max<size_t>(width, 20) - 1;
   size_t caret = display_width(before);
@@ -69,8 +70,9 @@ Status Session::run(const std::string& statement) {
 Status Session::watch(const std::string& statement) {
   out_.flush();
   if (!is_screen || !is_terminal(STDIN_FILENO)) {
-    return Status(ErrorCode::kNotImplemented, "WATCH redraws a terminal, and there is none; SELECT reads the view once, "
-                                              "SUBSCRIBE prints its changes",
+    return Status(ErrorCode::kNotImplemented,
+                  "WATCH redraws a terminal, and there is none; SELECT reads the view once, "
+                  "SUBSCRIBE prints its changes",
                   static_cast<int64_t>(skip_blank(statement)));
   }
   return watch_view(database_, *connection_, statement);

@@ -21,9 +21,9 @@ class Session {
   Session(Database& database, Output& out, Activity* activity);
 
   FormatOptions format;
-  bool fit_width = false;    // tables are as wide as the screen, which may change
-  bool show_time = false;    // after each statement
-  bool is_screen = false;    // standard output is a terminal
+  bool fit_width = false;  // tables are as wide as the screen, which may change
+  bool show_time = false;  // after each statement
+  bool is_screen = false;  // standard output is a terminal
 
   Database& database() { return database_; }
   Connection& connection() { return *connection_; }

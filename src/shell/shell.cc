@@ -1,8 +1,8 @@
 #include "shell/shell.h"
 
+#include <unistd.h>
 #include <csignal>
 #include <optional>
-#include <unistd.h>
 
 #include "laminar/laminar.h"
 #include "shell/activity.h"

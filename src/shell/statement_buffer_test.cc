@@ -24,7 +24,8 @@ TEST(StatementBuffer, StatementsComeAsTheyAreComplete) {
 }
 
 TEST(StatementBuffer, SplitsTheSameWhateverThePieces) {
-  const std::string script = "SELECT 1;\n/* ; /* ; */ */ SELECT $$;$$;\nSELECT \"a;b\" FROM t -- end ;\n;SELECT 'it''s;'";
+  const std::string script =
+      "SELECT 1;\n/* ; /* ; */ */ SELECT $$;$$;\nSELECT \"a;b\" FROM t -- end ;\n;SELECT 'it''s;'";
   StatementBuffer whole;
   whole.append(script);
   const std::vector<std::string> expected = texts(whole, true);
@@ -46,7 +47,8 @@ TEST(StatementBuffer, PositionsAreThoseOfTheScript) {
   ASSERT_TRUE(buffer.next());
   const auto second = buffer.next();
   ASSERT_TRUE(second);
-  const TextPosition word = second->position_of(-1), x = second->position_of(static_cast<int64_t>(second->text.find('x')));
+  const TextPosition word = second->position_of(-1),
+                     x = second->position_of(static_cast<int64_t>(second->text.find('x')));
   EXPECT_EQ(word.line, 4);
   EXPECT_EQ(word.column, 3);
   EXPECT_EQ(x.line, 5);

@@ -1,9 +1,9 @@
 #include "shell/terminal.h"
 
-#include <cstdlib>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <cstdlib>
 
 #include "shell/output.h"
 

@@ -3,10 +3,10 @@
 // Threads: one at a time. Terminal state is put back by the destructors.
 #pragma once
 
+#include <termios.h>
 #include <cstddef>
 #include <optional>
 #include <string>
-#include <termios.h>
 
 namespace laminar::shell {
 

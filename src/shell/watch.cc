@@ -1,7 +1,7 @@
 #include "shell/watch.h"
 
-#include <algorithm>
 #include <unistd.h>
+#include <algorithm>
 
 #include "base/clock.h"
 #include "shell/figures.h"
@@ -33,7 +33,8 @@ Status watch_view(Database& database, Connection& connection, const std::string&
   const size_t begin = word + kWatch.size();
   size_t end = statement.find_last_not_of(" \t\r\n;");
   end = end == std::string::npos ? statement.size() : end + 1;
-  if (end <= begin) return Status(ErrorCode::kSyntaxError, "WATCH needs a view: WATCH view [ORDER BY ...]", static_cast<int64_t>(word));
+  if (end <= begin)
+    return Status(ErrorCode::kSyntaxError, "WATCH needs a view: WATCH view [ORDER BY ...]", static_cast<int64_t>(word));
   const std::string what = statement.substr(begin, end - begin);
   const std::string select = "SELECT * FROM";
 
@@ -42,8 +43,9 @@ Status watch_view(Database& database, Connection& connection, const std::string&
     if (!result.ok()) {
       Error error = result.error();
       if (error.offset >= 0) {  // from the query that we made to the statement that was typed
-        error.offset = std::clamp<int64_t>(error.offset - static_cast<int64_t>(select.size()) + static_cast<int64_t>(begin),
-                                           static_cast<int64_t>(begin), static_cast<int64_t>(end));
+        error.offset =
+            std::clamp<int64_t>(error.offset - static_cast<int64_t>(select.size()) + static_cast<int64_t>(begin),
+                                static_cast<int64_t>(begin), static_cast<int64_t>(end));
       }
       return Status(std::move(error));
     }
@@ -76,8 +78,8 @@ Status watch_view(Database& database, Connection& connection, const std::string&
                           with_commas(database.tick()) + ", tick latency p50 " +
                           short_duration_us(metric(metrics, "tick_p50_us")) + " p99 " +
                           short_duration_us(metric(metrics, "tick_p99_us"));
-    std::string lines = "\x1b[1m" + cut_to_width("WATCH" + single_line(what) + "   (q or Ctrl-C ends)", size.columns) + "\x1b[0m\n" +
-                        cut_to_width(figures, size.columns) + "\n\n" + draw_table(table, size.columns);
+    std::string lines = "\x1b[1m" + cut_to_width("WATCH" + single_line(what) + "   (q or Ctrl-C ends)", size.columns) +
+                        "\x1b[0m\n" + cut_to_width(figures, size.columns) + "\n\n" + draw_table(table, size.columns);
     screen.draw(lines);
     const int64_t next_ns = now_ns + kFrameMs * 1'000'000;
     while (Interrupts::count() == interrupted_before) {

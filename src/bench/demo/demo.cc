@@ -1,5 +1,6 @@
 #include "bench/demo/demo.h"
 
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -7,7 +8,6 @@
 #include <fstream>
 #include <mutex>
 #include <thread>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "bench/arguments.h"
@@ -38,7 +38,8 @@ constexpr ArgumentSpec kArguments[] = {
     {"no-check", "", "leave out the check against DuckDB"},
 };
 
-constexpr uint64_t kEventsOffScreen = 2'000'000, kEventsTrial = 500'000, kEventsMin = 2'000'000, kEventsMax = 60'000'000;
+constexpr uint64_t kEventsOffScreen = 2'000'000, kEventsTrial = 500'000, kEventsMin = 2'000'000,
+                   kEventsMax = 60'000'000;
 constexpr uint64_t kCheckBytesPerEvent = 100;  // memory that the check needs, generously
 constexpr int kFrameMs = 250;
 
@@ -48,11 +49,13 @@ struct Settings {
 };
 
 std::string setup_sql(const Settings& settings) {
-  const std::string with = ", WATERMARK FOR date_time AS date_time - INTERVAL '4 seconds') WITH (connector = 'nexmark', events = " +
-                           std::to_string(settings.events) + ", rate = " + std::to_string(settings.rate) +
-                           ", seed = " + std::to_string(settings.seed) + ", table = ";
-  std::string sql = "CREATE SOURCE bid (" + std::string(demo_bid_columns()) + with + "'bid');\nCREATE SOURCE auction (" +
-                    std::string(demo_auction_columns()) + with + "'auction');\nBEGIN;\n";
+  const std::string with =
+      ", WATERMARK FOR date_time AS date_time - INTERVAL '4 seconds') WITH (connector = 'nexmark', events = " +
+      std::to_string(settings.events) + ", rate = " + std::to_string(settings.rate) +
+      ", seed = " + std::to_string(settings.seed) + ", table = ";
+  std::string sql = "CREATE SOURCE bid (" + std::string(demo_bid_columns()) + with +
+                    "'bid');\nCREATE SOURCE auction (" + std::string(demo_auction_columns()) + with +
+                    "'auction');\nBEGIN;\n";
   for (const DemoView& view : demo_views()) {
     sql += "CREATE MATERIALIZED VIEW " + std::string(view.name) + " AS " + std::string(view.ours) + ";\n";
   }
@@ -146,11 +149,13 @@ Result<std::string> frame(Run& run, Connection& connection, const Settings& sett
   const double rows = shell::total(metrics, "rows_in");
   const double seconds = static_cast<double>(run.elapsed_ns()) / 1e9;
   const double share = bids_total > 0 ? shell::metric(metrics, "rows_in", "bid") / bids_total : 0;
-  std::string out = shell::cut_to_width(
-      "LaminarDB: Nexmark, " + shell::with_commas(settings.events) + " events into " + std::to_string(demo_views().size()) +
-          " views   (q ends)", size.columns) + "\n";
-  const std::string figures = shell::short_number(rows) + " rows, " + shell::short_number(seconds > 0 ? rows / seconds : 0) +
-                              " rows/s, " + shell::elapsed_text(run.elapsed_ns()) + ", tick p50 " +
+  std::string out = shell::cut_to_width("LaminarDB: Nexmark, " + shell::with_commas(settings.events) + " events into " +
+                                            std::to_string(demo_views().size()) + " views   (q ends)",
+                                        size.columns) +
+                    "\n";
+  const std::string figures = shell::short_number(rows) + " rows, " +
+                              shell::short_number(seconds > 0 ? rows / seconds : 0) + " rows/s, " +
+                              shell::elapsed_text(run.elapsed_ns()) + ", tick p50 " +
                               shell::short_duration_us(shell::metric(metrics, "tick_p50_us")) + " p99 " +
                               shell::short_duration_us(shell::metric(metrics, "tick_p99_us"));
   const size_t bar = std::min<size_t>(40, size.columns / 3);
@@ -167,9 +172,7 @@ Result<std::string> frame(Run& run, Connection& connection, const Settings& sett
     ASSIGN_OR_RETURN(const std::unique_ptr<Rows> result,
                      connection.query(std::string(view.shown) + " LIMIT " + std::to_string(limit)));
     ASSIGN_OR_RETURN(const shell::Table table, shell::read_table(*result, 0));
-    const std::string title = std::string(view.title) + " (" +
-                              shell::with_commas(static_cast<uint64_t>(shell::metric(metrics, "view_rows", view.name))) + " rows)";
-    panes.push_back(shell::pane(title, shell::draw_table(table, width), width, height));
+    panes.push_back(shell::pane(view.title, shell::draw_table(table, width), width, height));
   }
   for (size_t i = 0; i < panes.size(); i += narrow ? 1 : 2) {
     out += narrow || i + 1 == panes.size() ? panes[i] : shell::side_by_side(panes[i], panes[i + 1]);
@@ -211,7 +214,8 @@ Result<bool> summarize(Run& run, const Settings& settings) {
   const double seconds = static_cast<double>(run.elapsed_ns()) / 1e9;
   std::printf("%s rows of %s events in %s: %s rows/s into %zu views on one core\n",
               shell::with_commas(static_cast<uint64_t>(rows)).c_str(), shell::with_commas(settings.events).c_str(),
-              shell::elapsed_text(run.elapsed_ns()).c_str(), shell::short_number(rows / seconds).c_str(), demo_views().size());
+              shell::elapsed_text(run.elapsed_ns()).c_str(), shell::short_number(rows / seconds).c_str(),
+              demo_views().size());
   std::printf("tick latency: p50 %s, p99 %s, p99.9 %s, max %s\n\n",
               shell::short_duration_us(shell::metric(metrics, "tick_p50_us")).c_str(),
               shell::short_duration_us(shell::metric(metrics, "tick_p99_us")).c_str(),
@@ -224,8 +228,8 @@ Result<bool> summarize(Run& run, const Settings& settings) {
     Progress progress;
     progress.show("giving DuckDB the same rows");
     ASSIGN_OR_RETURN(engine, duck::BatchEngine::open());
-    for (const auto& [name, table, columns] :
-         {std::tuple("bid", Table::kBid, demo_bid_columns()), std::tuple("auction", Table::kAuction, demo_auction_columns())}) {
+    for (const auto& [name, table, columns] : {std::tuple("bid", Table::kBid, demo_bid_columns()),
+                                               std::tuple("auction", Table::kAuction, demo_auction_columns())}) {
       GeneratorOptions options;
       options.table = table;
       options.events = settings.events;
@@ -249,12 +253,15 @@ Result<bool> summarize(Run& run, const Settings& settings) {
       ASSIGN_OR_RETURN(const Checked batch, checksum_of(*engine, "(" + std::string(view.batch) + "\n)"));
       const bool equal = ours == batch;
       all_equal &= equal;
-      std::printf("   %s", equal ? "equal" : ("DIFFERS: " + shell::with_commas(batch.rows) + " rows in DuckDB").c_str());
+      std::printf("   %s",
+                  equal ? "equal" : ("DIFFERS: " + shell::with_commas(batch.rows) + " rows in DuckDB").c_str());
     }
     std::printf("\n");
     std::fflush(stdout);
   }
-  if (engine) std::printf("\n%s\n", all_equal ? "All views equal DuckDB's batch results over the same rows." : "Views differ from DuckDB's batch results.");
+  if (engine)
+    std::printf("\n%s\n", all_equal ? "All views equal DuckDB's batch results over the same rows."
+                                    : "Views differ from DuckDB's batch results.");
   return all_equal;
 }
 
@@ -303,10 +310,12 @@ int run_demo(std::span<const std::string> given) {
     return 2;
   }
   if (arguments->has("help")) {
-    std::printf("usage: laminar demo [options]\n\n"
-                "Generated Nexmark events run through views that show live on the terminal; then a summary, and the check that\n"
-                "each view equals the same query done by DuckDB as a batch.\n\n%s",
-                describe(kArguments).c_str());
+    std::printf(
+        "usage: laminar demo [options]\n\n"
+        "Generated Nexmark events run through views that show live on the terminal; then a summary, and the check "
+        "that\n"
+        "each view equals the same query done by DuckDB as a batch.\n\n%s",
+        describe(kArguments).c_str());
     return 0;
   }
   const Result<int> code = run_with(*settings, arguments->has("events"));

@@ -41,7 +41,7 @@ constexpr DemoView kViews[] = {
                count(*) AS bids, max(price) AS highest
         FROM numbered GROUP BY bidder, session)",
      R"(SELECT bidder, strftime(window_start, '%H:%M:%S') AS "from", strftime(window_end, '%H:%M:%S') AS until, bids, highest
-        FROM sessions ORDER BY bids DESC, bidder)"},
+        FROM sessions ORDER BY window_end DESC, bids DESC)"},
 
     {"categories", "Averages per category and 10 seconds",
      R"(SELECT window_start, category, count(*) AS auctions, avg(initial_bid) AS avg_initial, avg(reserve) AS avg_reserve

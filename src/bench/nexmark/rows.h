@@ -16,7 +16,8 @@ namespace laminar::bench {
 // Columns of a Nexmark table for which `wanted` holds, in the table's order.
 class NexmarkRows {
  public:
-  NexmarkRows(const connectors::nexmark::GeneratorOptions& options, const std::function<bool(std::string_view)>& wanted);
+  NexmarkRows(const connectors::nexmark::GeneratorOptions& options,
+              const std::function<bool(std::string_view)>& wanted);
 
   const data::Schema& schema() const { return schema_; }
   uint64_t rows() const { return generator_.rows_among(options_.events); }
