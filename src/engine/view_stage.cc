@@ -11,13 +11,14 @@ namespace {
 
 constexpr uint64_t kRejectRowsMax = 1 << 20;
 
-// The columns of the rows that can be late: the input of the window nearest to the sources.
+// The columns of the rows that can be late: the input of the window nearest to the sources, the left one of a join.
 const plan::Node* windowed_node(const plan::Node& node) {
   for (const plan::NodePtr& input : node.inputs) {
     if (const plan::Node* found = windowed_node(*input)) return found;
   }
   if (node.kind == plan::NodeKind::kWindowAssign) return &node;
   if (node.kind == plan::NodeKind::kAggregate && static_cast<const plan::AggregateNode&>(node).window) return &node;
+  if (node.kind == plan::NodeKind::kJoin && static_cast<const plan::JoinNode&>(node).time) return &node;
   return nullptr;
 }
 

@@ -14,20 +14,6 @@ struct Unit {
 };
 constexpr Unit kUnits[] = {{86'400'000'000, "d"}, {3'600'000'000, "h"}, {60'000'000, "m"}, {1'000'000, "s"}, {1'000, "ms"}, {1, "us"}};
 
-// "1h30m", "250ms".
-std::string duration_text(int64_t us) {
-  if (us == 0) return "0s";
-  std::string text = us < 0 ? "-" : "";
-  uint64_t left = us < 0 ? uint64_t{0} - static_cast<uint64_t>(us) : static_cast<uint64_t>(us);
-  for (const Unit& unit : kUnits) {
-    const uint64_t count = left / static_cast<uint64_t>(unit.us);
-    if (count == 0) continue;
-    text += std::to_string(count) + unit.text;
-    left %= static_cast<uint64_t>(unit.us);
-  }
-  return text;
-}
-
 std::string bytes_text(uint64_t bytes) {
   for (const auto& [size, unit] : {std::pair{1'000'000'000ull, " GB"}, {1'000'000ull, " MB"}, {1'000ull, " kB"}}) {
     if (bytes % size == 0) return std::to_string(bytes / size) + unit;
@@ -168,6 +154,37 @@ std::string top_n_text(const TopNNode& node) {
   return text + policy_text(node.emit, 0);
 }
 
+std::string join_text(const JoinNode& node) {
+  // Names that both sides have say whose they are.
+  std::vector<std::string> names = names_of(*node.inputs[0]);
+  const size_t width = names.size();
+  for (std::string& right : names_of(*node.inputs[1])) names.push_back(std::move(right));
+  std::vector<std::string> qualified = names;
+  for (size_t l = 0; l < width; ++l) {
+    for (size_t r = width; r < names.size(); ++r) {
+      if (names[l] != names[r]) continue;
+      qualified[l] = "left." + names[l];
+      qualified[r] = "right." + names[r];
+    }
+  }
+  std::string text = std::string("Join ") + to_text(node.join);
+  std::vector<std::string> keys;
+  for (const JoinNode::Key& key : node.keys) {
+    keys.push_back(qualified[key.left] + (key.null_equal ? " IS NOT DISTINCT FROM " : " = ") + qualified[width + key.right]);
+  }
+  text += " keys=" + list_text(keys);
+  if (node.time) {
+    const std::string& time = qualified[node.time->left];
+    const auto shifted = [&time](int64_t us) {
+      return us == 0 ? time : time + (us < 0 ? " - " : " + ") + duration_text(us < 0 ? -us : us);
+    };
+    text += " time=[" + qualified[width + node.time->right] + " from " + shifted(node.time->lower_us) + " to " +
+            shifted(node.time->upper_us) + "]";
+  }
+  if (node.residual) text += " on=" + expression_text(node.residual, qualified);
+  return text;
+}
+
 std::string node_text(const Node& node) {
   switch (node.kind) {
     case NodeKind::kScan: return scan_text(static_cast<const ScanNode&>(node));
@@ -185,6 +202,7 @@ std::string node_text(const Node& node) {
     }
     case NodeKind::kAggregate: return aggregate_text(static_cast<const AggregateNode&>(node));
     case NodeKind::kTopN: return top_n_text(static_cast<const TopNNode&>(node));
+    case NodeKind::kJoin: return join_text(static_cast<const JoinNode&>(node));
     case NodeKind::kDistinctOn: break;  // translated to TopN
   }
   CHECK(false);
@@ -210,6 +228,19 @@ void explain_node(const Node& node, size_t depth, std::string& out) {
 
 }  // namespace
 
+std::string duration_text(int64_t us) {
+  if (us == 0) return "0s";
+  std::string text = us < 0 ? "-" : "";
+  uint64_t left = us < 0 ? uint64_t{0} - static_cast<uint64_t>(us) : static_cast<uint64_t>(us);
+  for (const Unit& unit : kUnits) {
+    const uint64_t count = left / static_cast<uint64_t>(unit.us);
+    if (count == 0) continue;
+    text += std::to_string(count) + unit.text;
+    left %= static_cast<uint64_t>(unit.us);
+  }
+  return text;
+}
+
 const char* to_text(WindowKind kind) {
   switch (kind) {
     case WindowKind::kTumble: return "tumble";
@@ -228,6 +259,18 @@ const char* to_text(EmitMode mode) {
     case EmitMode::kEvery: return "every";
     case EmitMode::kChanges: return "changes";
     case EmitMode::kFinal: return "final";
+  }
+  CHECK(false);
+}
+
+const char* to_text(JoinKind kind) {
+  switch (kind) {
+    case JoinKind::kInner: return "inner";
+    case JoinKind::kLeft: return "left";
+    case JoinKind::kRight: return "right";
+    case JoinKind::kFull: return "full";
+    case JoinKind::kSemi: return "semi";
+    case JoinKind::kAnti: return "anti";
   }
   CHECK(false);
 }

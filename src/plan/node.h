@@ -23,7 +23,7 @@ struct OutputColumn {
 };
 
 enum class NodeKind : uint8_t {
-  kScan, kFilter, kProject, kUnionAll, kWindowAssign, kAggregate, kTopN, kDistinctOn, kValues,
+  kScan, kFilter, kProject, kUnionAll, kWindowAssign, kAggregate, kTopN, kDistinctOn, kValues, kJoin,
 };
 
 struct Node {
@@ -158,6 +158,29 @@ struct TopNNode : Node {
 
 // SELECT DISTINCT ON (keys) ... ORDER BY: translated to TopN with limit 1. SELECT DISTINCT: Aggregate without calls.
 
+enum class JoinKind : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti };
+
+// Two inputs, left and right, matched by equal columns. Output: the left columns, then the right ones; of a semi or anti
+// join the left columns alone.
+struct JoinNode : Node {
+  JoinNode() : Node(NodeKind::kJoin) {}
+  struct Key {
+    uint32_t left = 0, right = 0;  // of one type
+    bool null_equal = false;       // IS NOT DISTINCT FROM
+  };
+  // left + lower <= right <= left + upper for two event-time columns. State is released by it; the rows of a match have
+  // been compared by `residual`.
+  struct TimeBound {
+    uint32_t left = 0, right = 0;
+    int64_t lower_us = 0, upper_us = 0;
+  };
+  JoinKind join = JoinKind::kInner;
+  std::vector<Key> keys;
+  std::optional<TimeBound> time;
+  expr::ExprPtr residual;  // what else a match needs, over the left columns and then the right ones; may be null
+  bool pairs() const { return join != JoinKind::kSemi && join != JoinKind::kAnti; }
+};
+
 // EMIT as the user said it, for EXPLAIN, sinks and subscribers.
 enum class EmitMode : uint8_t { kOnUpdate, kOnWindowClose, kAfterWatermark, kEvery, kChanges, kFinal };
 
@@ -177,6 +200,9 @@ struct ViewPlan {
 const char* to_text(WindowKind kind);
 const char* to_text(EmitMode mode);
 const char* to_text(AggregateKind kind);
+const char* to_text(JoinKind kind);
+// "1h30m", "250ms".
+std::string duration_text(int64_t us);
 
 // The text of EXPLAIN: one line a node, indented, keys, windows, append-only or changelog, state bounds, fallbacks.
 std::string explain(const ViewPlan& plan);

@@ -217,6 +217,64 @@ void derive_top_n(TopNNode& node) {
   node.state_bound = bound;
 }
 
+bool covers(const std::vector<uint32_t>& key, const JoinNode& node, uint32_t JoinNode::Key::* side) {
+  if (key.empty()) return false;
+  return std::all_of(key.begin(), key.end(), [&](uint32_t column) {
+    return std::any_of(node.keys.begin(), node.keys.end(), [&](const JoinNode::Key& equal) { return equal.*side == column; });
+  });
+}
+
+// What identifies a row of the join: the key of a side whose rows each meet at most one row of the other, else both keys.
+std::vector<uint32_t> join_key(const JoinNode& node) {
+  const Node& left = *node.inputs[0];
+  const Node& right = *node.inputs[1];
+  if (!node.pairs()) return left.key;
+  if (left.key.empty() || right.key.empty() || node.join == JoinKind::kFull) return {};
+  std::vector<uint32_t> right_key;
+  for (const uint32_t column : right.key) right_key.push_back(column + static_cast<uint32_t>(left.columns.size()));
+  if (node.join != JoinKind::kRight && covers(right.key, node, &JoinNode::Key::right)) return left.key;
+  if (node.join != JoinKind::kLeft && covers(left.key, node, &JoinNode::Key::left)) return right_key;
+  if (node.join != JoinKind::kInner) return {};
+  std::vector<uint32_t> key = left.key;
+  key.insert(key.end(), right_key.begin(), right_key.end());
+  return key;
+}
+
+TimeOffset earlier(TimeOffset a, TimeOffset b) { return a && b ? TimeOffset(std::min(*a, *b)) : TimeOffset(); }
+
+void derive_join(JoinNode& node) {
+  const Node& left = *node.inputs[0];
+  const Node& right = *node.inputs[1];
+  const bool additive = node.time || node.join == JoinKind::kInner || node.join == JoinKind::kSemi;
+  node.append_only = left.append_only && right.append_only && additive;
+  node.key = join_key(node);
+  const size_t width = left.columns.size();
+  for (OutputColumn& column : node.columns) column.time_offset_us.reset();
+  if (!node.time) {
+    node.state_bound = "all rows of both sides";
+    return;
+  }
+  // A row that is still to come, of either side, and what it can meet or leave unmatched: see JoinOperator.
+  const JoinNode::TimeBound& time = *node.time;
+  const auto set = [&](uint32_t l, uint32_t r, int64_t lower, int64_t upper) {
+    const TimeOffset left_offset = left.columns[l].time_offset_us, right_offset = right.columns[r].time_offset_us;
+    node.columns[l].time_offset_us = earlier(left_offset, shifted(right_offset, upper, true));
+    if (node.pairs()) node.columns[width + r].time_offset_us = earlier(right_offset, shifted(left_offset, lower, false));
+  };
+  if (node.join == JoinKind::kInner) {
+    for (const JoinNode::Key& key : node.keys) {
+      if (left.columns[key.left].time_offset_us && right.columns[key.right].time_offset_us) set(key.left, key.right, 0, 0);
+    }
+  }
+  set(time.left, time.right, time.lower_us, time.upper_us);
+  const auto released = [](const Node& input, uint32_t column, int64_t us) {
+    const std::string& name = input.columns[column].name;
+    return us == 0 ? name : name + (us < 0 ? " - " : " + ") + duration_text(us < 0 ? -us : us);
+  };
+  node.state_bound = "left rows to " + released(left, time.left, time.upper_us) + ", right rows to " +
+                     released(right, time.right, -time.lower_us) + ", released at watermark";
+}
+
 }  // namespace
 
 TimeOffset time_offset(const Expr& expr, const Node& input) {
@@ -249,6 +307,7 @@ void derive_properties(Node& node) {
     case NodeKind::kWindowAssign: return derive_window_assign(static_cast<WindowAssignNode&>(node));
     case NodeKind::kAggregate: return derive_aggregate(static_cast<AggregateNode&>(node));
     case NodeKind::kTopN: return derive_top_n(static_cast<TopNNode&>(node));
+    case NodeKind::kJoin: return derive_join(static_cast<JoinNode&>(node));
     case NodeKind::kValues: {
       node.append_only = true;
       for (OutputColumn& column : node.columns) column.time_offset_us.reset();

@@ -285,9 +285,9 @@ const Refusal kRefusals[] = {
     {"SELECT *, ^PROCTIME() FROM bids", ErrorCode::kNotDeterministic, "AS PROCTIME()"},
 
     // Operators.
-    {"SELECT * FROM bids b ^JOIN people p ON b.bidder = p.id", ErrorCode::kNotImplemented, "joins"},
+    {"SELECT * FROM bids b ^JOIN people p ON b.bidder = p.id", ErrorCode::kUnboundedState, "stream"},
     {"SELECT * FROM bids, ^people", ErrorCode::kNotImplemented, "joins"},
-    {"SELECT * FROM bids WHERE bidder ^IN (SELECT id FROM people)", ErrorCode::kNotImplemented, "subqueries"},
+    {"SELECT * FROM bids WHERE bidder ^IN (SELECT id FROM people)", ErrorCode::kUnboundedState, "stream"},
     {"SELECT auction, ^(SELECT max(price) FROM bids) FROM bids", ErrorCode::kNotImplemented, "subqueries"},
     {"SELECT auction FROM bids ORDER BY ^price", ErrorCode::kNotIncremental, "no order of its own"},
     {"SELECT auction FROM bids LIMIT ^10", ErrorCode::kNotIncremental, "LIMIT needs ORDER BY"},

@@ -158,6 +158,18 @@ void keep_late_rows(Node& root) {
     }
   });
   plan::derive_properties(root);
+  // What a join releases by must still be event time.
+  visit_nodes(root, [](Node& node) {
+    if (node.kind != NodeKind::kJoin) return;
+    const auto& join = static_cast<const plan::JoinNode&>(node);
+    if (!join.time) return;
+    if (!join.inputs[0]->columns[join.time->left].time_offset_us || !join.inputs[1]->columns[join.time->right].time_offset_us) {
+      throw BindFailure(ErrorCode::kUnboundedState,
+                        "a join of a stream with groups that are no windows keeps all its rows: group by a window, or join "
+                        "materialized views, which keep their rows anyway",
+                        node.offset);
+    }
+  });
 }
 
 void set_policies(Node& root, EmitPolicy emit, int64_t lateness_us) {
@@ -192,6 +204,8 @@ const char* what_retracts(const Node& node) {
       return "it groups by keys without time";
     case NodeKind::kTopN:
       return "it ranks rows without time";
+    case NodeKind::kJoin:
+      return "it joins rows without time";
     default:
       return "part of it retracts rows";
   }
@@ -423,6 +437,9 @@ Result<expr::ExprPtr> bind_predicate(duckdb::ClientContext& context, Backend&, c
     statement->node = std::move(select);
     rewrite_windows(context, *statement->node, QueryUse::kView);
     const QueryFacts facts = collect_facts(context, *statement->node);
+    if (facts.subquery >= 0) {
+      throw BindFailure(ErrorCode::kNotImplemented, "subqueries in a condition on changes are not implemented yet", facts.subquery);
+    }
     RewrittenQuery query = rewrite_query(context, std::move(statement));
     Translator translator(context, facts);
     NodePtr root = simplify(translator.translate(*query.plan));

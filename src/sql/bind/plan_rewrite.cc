@@ -357,6 +357,36 @@ ColumnMap prune_top_n(plan::TopNNode& node, std::vector<bool> needed) {
   return map;
 }
 
+ColumnMap prune_join(plan::JoinNode& node, const std::vector<bool>& needed) {
+  const size_t width = node.inputs[0]->columns.size(), right_width = node.inputs[1]->columns.size();
+  std::vector<bool> used = needed;
+  used.resize(width + right_width, false);
+  if (node.residual) expr::collect_columns(*node.residual, used);
+  for (const plan::JoinNode::Key& key : node.keys) used[key.left] = used[width + key.right] = true;
+  if (node.time) used[node.time->left] = used[width + node.time->right] = true;
+  const auto middle = used.begin() + static_cast<std::ptrdiff_t>(width);
+  ColumnMap map = prune(node.inputs[0], std::vector<bool>(used.begin(), middle));
+  const ColumnMap right_map = prune(node.inputs[1], std::vector<bool>(middle, used.end()));
+  for (plan::JoinNode::Key& key : node.keys) {
+    key.left = map[key.left];
+    key.right = right_map[key.right];
+  }
+  if (node.time) {
+    node.time->left = map[node.time->left];
+    node.time->right = right_map[node.time->right];
+  }
+  const uint32_t kept = static_cast<uint32_t>(node.inputs[0]->columns.size());
+  for (const uint32_t column : right_map) map.push_back(column == kDropped ? kDropped : kept + column);
+  if (node.residual) node.residual = expr::remap_columns(node.residual, map);
+  node.columns = node.inputs[0]->columns;
+  if (node.pairs()) {
+    node.columns.insert(node.columns.end(), node.inputs[1]->columns.begin(), node.inputs[1]->columns.end());
+  } else {
+    map.resize(width);
+  }
+  return map;
+}
+
 // Where each old column has gone; columns that are needed are never dropped, others may stay.
 ColumnMap prune(NodePtr& node, std::vector<bool> needed) {
   switch (node->kind) {
@@ -372,6 +402,8 @@ ColumnMap prune(NodePtr& node, std::vector<bool> needed) {
       return prune_aggregate(static_cast<AggregateNode&>(*node));
     case NodeKind::kTopN:
       return prune_top_n(static_cast<plan::TopNNode&>(*node), std::move(needed));
+    case NodeKind::kJoin:
+      return prune_join(static_cast<plan::JoinNode&>(*node), needed);
     case NodeKind::kFilter: {
       auto& filter = static_cast<plan::FilterNode&>(*node);
       expr::collect_columns(*filter.predicate, needed);

@@ -1,32 +1,326 @@
+#include <algorithm>
+#include <duckdb/planner/expression/list.hpp>
+#include <duckdb/planner/expression_iterator.hpp>
+#include <duckdb/planner/operator/logical_any_join.hpp>
 #include <duckdb/planner/operator/logical_comparison_join.hpp>
+#include <functional>
+#include <limits>
+#include <optional>
 
+#include "plan/properties.h"
 #include "sql/bind/bind_failure.h"
+#include "sql/bind/passes.h"
 #include "sql/bind/translator.h"
 
 namespace laminar::sql {
 
-// Every kind of join ends here; what subqueries in expressions become are joins, too.
-plan::NodePtr Translator::join(duckdb::LogicalOperator& op) {
-  bool from_subquery = false;
-  if (op.type == duckdb::LogicalOperatorType::LOGICAL_COMPARISON_JOIN ||
-      op.type == duckdb::LogicalOperatorType::LOGICAL_DELIM_JOIN) {
-    switch (op.Cast<duckdb::LogicalComparisonJoin>().join_type) {
-      case duckdb::JoinType::SINGLE:
-      case duckdb::JoinType::MARK:
-      case duckdb::JoinType::SEMI:
-      case duckdb::JoinType::ANTI:
-        from_subquery = facts_.subquery >= 0;
-        break;
-      default:
-        break;
+using duckdb::ExpressionType;
+using duckdb::LogicalOperatorType;
+using plan::JoinKind;
+using plan::JoinNode;
+using plan::Node;
+using plan::NodePtr;
+using BoundPtr = duckdb::unique_ptr<duckdb::Expression>;
+
+namespace {
+
+std::optional<JoinKind> kind_of(duckdb::JoinType type) {
+  switch (type) {
+    case duckdb::JoinType::INNER: return JoinKind::kInner;
+    case duckdb::JoinType::LEFT: return JoinKind::kLeft;
+    case duckdb::JoinType::RIGHT: return JoinKind::kRight;
+    case duckdb::JoinType::OUTER: return JoinKind::kFull;
+    case duckdb::JoinType::SEMI: return JoinKind::kSemi;
+    case duckdb::JoinType::ANTI: return JoinKind::kAnti;
+    default: return std::nullopt;
+  }
+}
+
+void visit_references(BoundPtr& expression, const std::function<void(duckdb::BoundReferenceExpression&)>& visit) {
+  duckdb::ExpressionIterator::VisitExpressionMutable<duckdb::BoundReferenceExpression>(
+      expression, [&](duckdb::BoundReferenceExpression& reference, BoundPtr&) { visit(reference); });
+}
+
+// Which sides an expression over the left columns and then the right ones reads.
+struct Sides {
+  bool left = false, right = false;
+};
+Sides sides_of(BoundPtr& expression, size_t left_width) {
+  Sides sides;
+  visit_references(expression, [&](duckdb::BoundReferenceExpression& reference) {
+    (reference.index < left_width ? sides.left : sides.right) = true;
+  });
+  return sides;
+}
+
+ExpressionType flipped(ExpressionType type) {
+  switch (type) {
+    case ExpressionType::COMPARE_LESSTHAN: return ExpressionType::COMPARE_GREATERTHAN;
+    case ExpressionType::COMPARE_GREATERTHAN: return ExpressionType::COMPARE_LESSTHAN;
+    case ExpressionType::COMPARE_LESSTHANOREQUALTO: return ExpressionType::COMPARE_GREATERTHANOREQUALTO;
+    case ExpressionType::COMPARE_GREATERTHANOREQUALTO: return ExpressionType::COMPARE_LESSTHANOREQUALTO;
+    default: return type;
+  }
+}
+
+// The conditions of a join: comparisons of a left with a right expression, each over its own side's columns, and the
+// rest over the left columns and then the right ones.
+struct Conditions {
+  struct Comparison {
+    BoundPtr left, right;
+    ExpressionType type;
+  };
+  std::vector<Comparison> comparisons;
+  std::vector<BoundPtr> others;
+};
+
+void split(BoundPtr condition, size_t left_width, Conditions& to) {
+  const auto expression_class = condition->GetExpressionClass();
+  if (condition->GetExpressionType() == ExpressionType::CONJUNCTION_AND) {
+    for (auto& child : condition->Cast<duckdb::BoundConjunctionExpression>().children) split(std::move(child), left_width, to);
+    return;
+  }
+  if (expression_class == duckdb::ExpressionClass::BOUND_BETWEEN) {
+    auto& between = condition->Cast<duckdb::BoundBetweenExpression>();
+    split(duckdb::make_uniq<duckdb::BoundComparisonExpression>(between.LowerComparisonType(), between.input->Copy(),
+                                                               std::move(between.lower)),
+          left_width, to);
+    split(duckdb::make_uniq<duckdb::BoundComparisonExpression>(between.UpperComparisonType(), std::move(between.input),
+                                                               std::move(between.upper)),
+          left_width, to);
+    return;
+  }
+  if (expression_class == duckdb::ExpressionClass::BOUND_COMPARISON) {
+    auto& comparison = condition->Cast<duckdb::BoundComparisonExpression>();
+    Sides first = sides_of(comparison.left, left_width), second = sides_of(comparison.right, left_width);
+    const bool straight = first.left && !first.right && second.right && !second.left;
+    const bool swapped = first.right && !first.left && second.left && !second.right;
+    if (straight || swapped) {
+      Conditions::Comparison made{std::move(comparison.left), std::move(comparison.right), condition->GetExpressionType()};
+      if (swapped) {
+        std::swap(made.left, made.right);
+        made.type = flipped(made.type);
+      }
+      visit_references(made.right, [&](duckdb::BoundReferenceExpression& reference) { reference.index -= left_width; });
+      to.comparisons.push_back(std::move(made));
+      return;
     }
   }
-  const int64_t position = from_subquery || facts_.join < 0 ? facts_.subquery : facts_.join;
-  throw BindFailure(ErrorCode::kNotImplemented,
-                    position == facts_.subquery && position >= 0
-                        ? "subqueries in expressions are joins, and joins in a view are not implemented yet"
-                        : "joins in a view are not implemented yet",
-                    position >= 0 ? position : facts_.first);
+  to.others.push_back(std::move(condition));
+}
+
+// An event-time column of the node, shifted by a constant.
+struct TimeTerm {
+  uint32_t column = 0;
+  int64_t shift_us = 0;
+};
+std::optional<TimeTerm> time_term(const expr::Expr& expression, const Node& input) {
+  const expr::Expr* column = &expression;
+  // Under the additions and subtractions that time_offset() knows stands one column.
+  while (column->kind != expr::ExprKind::kColumn) {
+    if (column->kind != expr::ExprKind::kCall || column->args.size() != 2 ||
+        (column->op != expr::Op::kAdd && column->op != expr::Op::kSubtract)) {
+      return std::nullopt;
+    }
+    const bool first = column->args[0]->type.is_timestamp();
+    column = column->args[first ? 0 : 1].get();
+  }
+  const auto of_column = plan::time_offset(*column, input);
+  const auto of_term = plan::time_offset(expression, input);
+  int64_t shift;
+  if (!of_column || !of_term || column->type.physical() != data::Physical::kI64 ||
+      __builtin_sub_overflow(*of_term, *of_column, &shift)) {
+    return std::nullopt;
+  }
+  return TimeTerm{column->column, shift};
+}
+
+// What the comparisons say of right time - left time.
+struct TimePair {
+  uint32_t left, right;
+  std::optional<int64_t> lower, upper;
+};
+
+class TimePairs {
+ public:
+  void add(const TimeTerm& left, const TimeTerm& right, ExpressionType type) {
+    int64_t difference;  // left + difference <type> right
+    if (__builtin_sub_overflow(left.shift_us, right.shift_us, &difference)) return;
+    TimePair& pair = find(left.column, right.column);
+    const auto at_least = [&](int64_t us) { pair.lower = pair.lower ? std::max(*pair.lower, us) : us; };
+    const auto at_most = [&](int64_t us) { pair.upper = pair.upper ? std::min(*pair.upper, us) : us; };
+    constexpr int64_t kMax = std::numeric_limits<int64_t>::max() / 4;
+    if (difference > kMax || difference < -kMax) return;
+    switch (type) {
+      case ExpressionType::COMPARE_EQUAL:
+        at_least(difference);
+        at_most(difference);
+        break;
+      case ExpressionType::COMPARE_LESSTHANOREQUALTO: at_least(difference); break;
+      case ExpressionType::COMPARE_LESSTHAN: at_least(difference + 1); break;
+      case ExpressionType::COMPARE_GREATERTHANOREQUALTO: at_most(difference); break;
+      case ExpressionType::COMPARE_GREATERTHAN: at_most(difference - 1); break;
+      default: break;
+    }
+  }
+  std::optional<JoinNode::TimeBound> bound() const {
+    for (const TimePair& pair : pairs_) {
+      if (pair.lower && pair.upper) return JoinNode::TimeBound{pair.left, pair.right, *pair.lower, std::max(*pair.lower, *pair.upper)};
+    }
+    return std::nullopt;
+  }
+
+ private:
+  TimePair& find(uint32_t left, uint32_t right) {
+    for (TimePair& pair : pairs_) {
+      if (pair.left == left && pair.right == right) return pair;
+    }
+    return pairs_.emplace_back(TimePair{left, right, {}, {}});
+  }
+  std::vector<TimePair> pairs_;
+};
+
+// Whether all rows of a stream pass through the node; what groups or ranks them keeps less.
+template <class IsStream>
+bool passes_stream(const Node& node, const IsStream& is_stream) {
+  if (node.kind == plan::NodeKind::kScan) return is_stream(node);
+  if (node.kind == plan::NodeKind::kAggregate || node.kind == plan::NodeKind::kTopN) return false;
+  return std::any_of(node.inputs.begin(), node.inputs.end(),
+                     [&](const NodePtr& input) { return passes_stream(*input, is_stream); });
+}
+
+// Whether no row changes behind the node's watermark, late rows of streams aside: not so for tables and views, and groups
+// without a window, which take rows of any time.
+template <class IsStream>
+bool follows_watermark(const Node& node, const IsStream& is_stream) {
+  switch (node.kind) {
+    case plan::NodeKind::kScan: return is_stream(node);
+    case plan::NodeKind::kAggregate: return static_cast<const plan::AggregateNode&>(node).window.has_value();
+    case plan::NodeKind::kTopN: return false;
+    case plan::NodeKind::kJoin: return static_cast<const JoinNode&>(node).time.has_value();
+    default:
+      return std::all_of(node.inputs.begin(), node.inputs.end(),
+                         [&](const NodePtr& input) { return follows_watermark(*input, is_stream); });
+  }
+}
+
+}  // namespace
+
+// What subqueries in expressions become are joins, too.
+NodePtr Translator::join(duckdb::LogicalOperator& op) {
+  const bool compares = op.type == LogicalOperatorType::LOGICAL_COMPARISON_JOIN;
+  const bool any = op.type == LogicalOperatorType::LOGICAL_ANY_JOIN;
+  std::optional<JoinKind> kind;
+  bool from_subquery = op.type == LogicalOperatorType::LOGICAL_DELIM_JOIN || op.type == LogicalOperatorType::LOGICAL_DEPENDENT_JOIN;
+  if (compares || any) {
+    const duckdb::JoinType type = op.Cast<duckdb::LogicalJoin>().join_type;
+    kind = kind_of(type);
+    from_subquery = type == duckdb::JoinType::SINGLE || type == duckdb::JoinType::MARK || type == duckdb::JoinType::SEMI ||
+                    type == duckdb::JoinType::ANTI;
+  }
+  const int64_t join_at = facts_.join >= 0 ? facts_.join : facts_.first;
+  const int64_t position = (from_subquery || facts_.join < 0) && facts_.subquery >= 0 ? facts_.subquery : join_at;
+  const auto refuse = [&](ErrorCode code, const std::string& message) { throw BindFailure(code, message, position); };
+  if (!kind) {
+    if (position == facts_.subquery && position >= 0) {
+      refuse(ErrorCode::kNotImplemented,
+             "of subqueries in expressions, a view takes IN, EXISTS and NOT EXISTS; this one is not implemented yet");
+    }
+    refuse(ErrorCode::kNotImplemented,
+           op.type == LogicalOperatorType::LOGICAL_CROSS_PRODUCT
+               ? "a join in a view needs an equality between its sides, such as a.id = b.id; other joins are not implemented yet"
+               : op.type == LogicalOperatorType::LOGICAL_ASOF_JOIN ? "ASOF joins in a view are not implemented yet"
+                                                                   : "this kind of join in a view is not implemented yet");
+  }
+  auto& bound = op.Cast<duckdb::LogicalJoin>();
+  if (bound.HasProjectionMap()) refuse(ErrorCode::kInternal, "a join with a projection map");
+
+  NodePtr left = translate(*op.children[0]), right = translate(*op.children[1]);
+  const size_t left_width = left->columns.size(), right_width = right->columns.size();
+  Conditions conditions;
+  if (compares) {
+    auto& comparison = op.Cast<duckdb::LogicalComparisonJoin>();
+    for (auto& condition : comparison.conditions) {
+      conditions.comparisons.push_back({condition.left->Copy(), condition.right->Copy(), condition.comparison});
+    }
+    if (comparison.predicate) split(comparison.predicate->Copy(), left_width, conditions);
+  } else {
+    split(op.Cast<duckdb::LogicalAnyJoin>().condition->Copy(), left_width, conditions);
+  }
+
+  // Keys are columns: those that are computed stand behind the columns of their side.
+  auto node = std::make_unique<JoinNode>();
+  node->join = *kind;
+  node->offset = position;
+  ColumnSet left_columns(*this, *left), right_columns(*this, *right);
+  left_columns.add_all();
+  right_columns.add_all();
+  TimePairs times;
+  for (Conditions::Comparison& comparison : conditions.comparisons) {
+    const bool null_equal = comparison.type == ExpressionType::COMPARE_NOT_DISTINCT_FROM;
+    if (comparison.type == ExpressionType::COMPARE_EQUAL || null_equal) {
+      if (node->keys.size() == 32) refuse(ErrorCode::kNotImplemented, "more than 32 equalities in a join are not implemented yet");
+      node->keys.push_back({left_columns.add(*comparison.left), right_columns.add(*comparison.right), null_equal});
+    } else {
+      const auto left_term = time_term(*expression(*comparison.left, left->columns), *left);
+      const auto right_term = time_term(*expression(*comparison.right, right->columns), *right);
+      if (left_term && right_term) times.add(*left_term, *right_term, comparison.type);
+    }
+  }
+  if (node->keys.empty()) {
+    refuse(ErrorCode::kNotImplemented,
+           "a join in a view needs an equality between its sides, such as a.id = b.id; other joins are not implemented yet");
+  }
+  const auto is_stream = [this](const Node& scan) { return !objects_.at(static_cast<const plan::ScanNode&>(scan).object)->holds_content; };
+  const bool streams = passes_stream(*left, is_stream) || passes_stream(*right, is_stream);
+  const bool timed = streams || (follows_watermark(*left, is_stream) && follows_watermark(*right, is_stream));
+  left = left_columns.apply(std::move(left));
+  right = right_columns.apply(std::move(right));
+  for (const JoinNode::Key& key : node->keys) {
+    const plan::OutputColumn& l = left->columns[key.left];
+    const plan::OutputColumn& r = right->columns[key.right];
+    if (!(l.type == r.type)) refuse(ErrorCode::kInternal, "the sides of an equality have different types");
+    if (l.time_offset_us && r.time_offset_us && !key.null_equal && l.type.physical() == data::Physical::kI64) {
+      times.add({key.left, 0}, {key.right, 0}, ExpressionType::COMPARE_EQUAL);
+    }
+  }
+
+  // What a match needs besides its keys, over all columns of both sides.
+  std::vector<plan::OutputColumn> both = left->columns;
+  both.insert(both.end(), right->columns.begin(), right->columns.end());
+  const size_t left_all = left->columns.size();
+  duckdb::vector<BoundPtr> residual;
+  for (Conditions::Comparison& comparison : conditions.comparisons) {
+    if (comparison.type == ExpressionType::COMPARE_EQUAL || comparison.type == ExpressionType::COMPARE_NOT_DISTINCT_FROM) continue;
+    visit_references(comparison.right, [&](duckdb::BoundReferenceExpression& reference) { reference.index += left_all; });
+    residual.push_back(duckdb::make_uniq<duckdb::BoundComparisonExpression>(comparison.type, std::move(comparison.left),
+                                                                            std::move(comparison.right)));
+  }
+  for (BoundPtr& other : conditions.others) {
+    visit_references(other, [&](duckdb::BoundReferenceExpression& reference) {
+      if (reference.index >= left_width) reference.index += left_all - left_width;
+    });
+    residual.push_back(std::move(other));
+  }
+  node->residual = conjunction(residual, both);
+
+  // Tables and views are their own bound, and take rows of any time; streams are bounded by event time alone.
+  if (timed) node->time = times.bound();
+  if (streams && !node->time) {
+    refuse(ErrorCode::kUnboundedState,
+           "a join of a stream keeps all its rows unless their times are compared: add to ON a condition like b.ts BETWEEN "
+           "a.ts - INTERVAL '5 minutes' AND a.ts + INTERVAL '5 minutes' over columns with watermarks, or join materialized "
+           "views, which keep their rows anyway");
+  }
+  node->columns = node->pairs() ? both : left->columns;
+  for (plan::OutputColumn& column : node->columns) column.time_offset_us.reset();
+  node->inputs.push_back(std::move(left));
+  node->inputs.push_back(std::move(right));
+  const bool pairs = node->pairs();
+  std::vector<uint32_t> outputs;
+  for (uint32_t i = 0; i < left_width; i++) outputs.push_back(i);
+  for (uint32_t i = 0; pairs && i < right_width; i++) outputs.push_back(static_cast<uint32_t>(left_all) + i);
+  return project_columns(finished(std::move(node)), outputs);
 }
 
 }  // namespace laminar::sql

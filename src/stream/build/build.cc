@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "stream/build/column_use.h"
+#include "stream/joins/join_operator.h"
 #include "stream/operators/aggregate.h"
 #include "stream/operators/filter_operator.h"
 #include "stream/operators/project_operator.h"

@@ -1,0 +1,332 @@
+#include "stream/joins/join_operator.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "stream/operators/aggregate.h"
+
+namespace laminar::stream {
+
+using data::kWatermarkEnded;
+using data::kWatermarkNone;
+using plan::JoinKind;
+
+namespace {
+
+constexpr uint32_t kGroupMaybeEmpty = kGroupTouched;
+
+std::vector<data::Type> key_types(const plan::JoinNode& node) {
+  std::vector<data::Type> types;
+  for (const plan::JoinNode::Key& key : node.keys) types.push_back(node.inputs[0]->columns[key.left].type);
+  return types;
+}
+
+std::vector<data::Type> both_types(const plan::JoinNode& node) {
+  std::vector<data::Type> types = node.inputs[0]->types();
+  for (const data::Type& type : node.inputs[1]->types()) types.push_back(type);
+  return types;
+}
+
+void copy_value(const data::Column& from, uint32_t from_row, data::Column& to, uint32_t to_row) {
+  const uint32_t size = data::physical_size(to.physical);
+  char* target = static_cast<char*>(to.data) + size_t{to_row} * size;
+  if (from.is_null(from_row)) {
+    data::set_null(to.validity, to_row);
+    std::memset(target, 0, size);
+    return;
+  }
+  const char* source = static_cast<const char*>(from.data) + size_t{from_row} * size;
+  switch (size) {
+    case 1: *target = *source; break;
+    case 4: std::memcpy(target, source, 4); break;
+    case 8: std::memcpy(target, source, 8); break;
+    case 16: std::memcpy(target, source, 16); break;
+    default: std::memcpy(target, source, size);
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<JoinOperator>> JoinOperator::make(const plan::JoinNode& node) {
+  CHECK(node.inputs.size() == 2);
+  std::unique_ptr<expr::Program> residual;
+  if (node.residual) {
+    ASSIGN_OR_RETURN(residual, expr::Program::compile({node.residual}, both_types(node)));
+  }
+  return std::unique_ptr<JoinOperator>(new JoinOperator(node, std::move(residual)));
+}
+
+JoinOperator::JoinOperator(const plan::JoinNode& node, std::unique_ptr<expr::Program> residual)
+    : Operator(node.types()), kind_(node.join), pairs_out_(node.pairs()), timed_(node.time.has_value()),
+      shape_(key_types(node)), groups_(&shape_, &pool_), residual_(std::move(residual)), pair_types_(both_types(node)),
+      key_columns_(node.keys.size()), hashes_(data::kBatchRowsMax), taking_part_(data::kBatchRowsMax),
+      selection_(data::kBatchRowsMax), pair_slots_(data::kBatchRowsMax), pair_changes_(data::kBatchRowsMax),
+      row_groups_(data::kBatchRowsMax), pairs_(pair_types_), single_(types()), selector_(pair_types_) {
+  set_ports(2);
+  label = std::string("join ") + plan::to_text(kind_);
+  for (const plan::JoinNode::Key& key : node.keys) {
+    inputs_[0].keys.push_back(key.left);
+    inputs_[1].keys.push_back(key.right);
+    null_equal_.push_back(key.null_equal);
+  }
+  inputs_[0].counts = kind_ == JoinKind::kLeft || kind_ == JoinKind::kFull || !pairs_out_;
+  inputs_[1].counts = kind_ == JoinKind::kRight || kind_ == JoinKind::kFull;
+  if (timed_) {
+    inputs_[0].time = node.time->left;
+    inputs_[1].time = node.time->right;
+    inputs_[0].release_after_us = node.time->upper_us;
+    inputs_[1].release_after_us = -node.time->lower_us;
+  }
+  for (uint32_t port = 0; port < 2; ++port) {
+    Input& input = inputs_[port];
+    const plan::Node& below = *node.inputs[port];
+    input.types = below.types();
+    if (timed_) input.time_offset_us = below.columns[*input.time].time_offset_us.value_or(0);
+    heads_[port] = shape_.append(8);
+    std::memset(shape_.prototype.data() + heads_[port], 0xff, 8);
+    sides_[port] = std::make_unique<JoinSide>(input.types, heads_[port], below.append_only);
+  }
+  if (!node.append_only) tick_.emplace(types());
+  changes_.reserve(data::kBatchRowsMax);
+  maybe_empty_.reserve(data::kBatchRowsMax);
+  errors_.items.reserve(data::kBatchRowsMax);
+}
+
+bool JoinOperator::is_late(const Input& input, const data::Batch& batch, uint32_t row) const {
+  const int64_t watermark = batch.row_watermark ? std::max(batch.row_watermark[row], input.last_watermark) : input.last_watermark;
+  if (watermark == kWatermarkNone) return false;
+  return batch.columns[*input.time].values<int64_t>()[row] < shift_time(watermark, input.time_offset_us);
+}
+
+// Whether the row can match at all; what becomes of one that cannot is settled here.
+bool JoinOperator::takes_part(uint32_t port, const data::Batch& batch, uint32_t row) {
+  const Input& input = inputs_[port];
+  bool null_key = false, null_time = false;
+  for (size_t k = 0; k < input.keys.size(); ++k) null_key |= !null_equal_[k] && batch.columns[input.keys[k]].is_null(row);
+  if (timed_) {
+    null_time = batch.columns[*input.time].is_null(row);
+    if (!null_time && is_late(input, batch, row)) {
+      ++counters.late;
+      if (rejects()) {
+        Reject reject;
+        reject.watermark = batch.row_watermark ? batch.row_watermark[row] : input.last_watermark;
+        rejects()->reject(input.types, batch, row, reject);
+      }
+      return false;
+    }
+  }
+  if (!null_key && !null_time) return true;
+  if (input.counts && kind_ != JoinKind::kSemi) {
+    ++counters.rows_out;
+    append_single(port, batch.columns, row, batch.weight(row));
+  } else if (null_key) {
+    ++counters.filtered;
+  } else {
+    ++counters.null_time;
+    if (rejects()) {
+      Reject reject;
+      reject.reason = RejectReason::kNullTime;
+      rejects()->reject(input.types, batch, row, reject);
+    }
+  }
+  return false;
+}
+
+void JoinOperator::push(uint32_t port, const data::Batch& batch) {
+  DCHECK(batch.rows <= data::kBatchRowsMax);
+  if (batch.rows == 0) return;
+  counters.rows_in += batch.rows;
+  const Input& input = inputs_[port];
+  JoinSide& own = *sides_[port];
+  uint32_t count = 0;
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    if (takes_part(port, batch, row)) taking_part_[count++] = row;
+  }
+  counters.rows_out += count;
+  for (size_t k = 0; k < input.keys.size(); ++k) key_columns_[k] = batch.columns[input.keys[k]];
+  hash_keys(shape_, key_columns_, batch.rows, hashes_.data());
+  groups_.find_or_create(key_columns_, hashes_.data(), taking_part_.data(), count, row_groups_.data());
+  own.prepare(batch);
+  changes_.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t row = taking_part_[i];
+    char* group = row_groups_[i];
+    const JoinSide::Applied applied = own.apply(group, batch, row);
+    if (applied.fresh && timed_) own.set_time(applied.slot, batch.columns[*input.time].values<int64_t>()[row]);
+    if (batch.weight(row) < 0 && !(group_header(group).mark & kGroupMaybeEmpty)) {
+      group_header(group).mark |= kGroupMaybeEmpty;
+      maybe_empty_.push_back(group);
+    }
+    changes_.push_back({row, applied.slot, batch.weight(row), 0, applied.fresh});
+    meet(port, batch, static_cast<uint32_t>(changes_.size() - 1), group);
+  }
+  settle(port, batch, static_cast<uint32_t>(changes_.size()));
+  deliver(single_);
+  own.sweep();
+  erase_empty_groups();
+}
+
+// Lines up the partners that the key gives a change; whether they match is found for many at once.
+void JoinOperator::meet(uint32_t port, const data::Batch& batch, uint32_t change, char* group) {
+  // The row of a semi or anti join that was there before knows its matches.
+  if (!pairs_out_ && port == 0 && !changes_[change].fresh) return;
+  const JoinSide& other = *sides_[1 - port];
+  const uint32_t left_width = static_cast<uint32_t>(inputs_[0].types.size());
+  const uint32_t own_first = port == 0 ? 0 : left_width, other_first = port == 0 ? left_width : 0;
+  for (uint32_t slot = other.first(group); slot != JoinSide::kNone; slot = other.next(slot)) {
+    if (pairs_.full()) settle_pairs(port, batch);
+    const uint32_t at = pairs_.rows++;
+    for (uint32_t c = 0; c < inputs_[port].types.size(); ++c) {
+      copy_value(batch.columns[c], changes_[change].row, pairs_.column(own_first + c), at);
+    }
+    const std::span<const data::Column> columns = other.store().chunk_columns(slot);
+    for (uint32_t c = 0; c < columns.size(); ++c) {
+      copy_value(columns[c], slot % RowStore::kChunkRows, pairs_.column(other_first + c), at);
+    }
+    const int64_t weight = changes_[change].weight * other.weight(slot);
+    pairs_.weights()[at] = weight;
+    pairs_.has_weights |= weight != 1;
+    pair_slots_[at] = slot;
+    pair_changes_[at] = change;
+  }
+}
+
+void JoinOperator::settle_pairs(uint32_t port, const data::Batch&) {
+  if (pairs_.rows == 0) return;
+  pairs_.sequence_base = sequence_;
+  sequence_ += pairs_.rows;
+  const data::Batch view = pairs_.view();
+  uint32_t matched = view.rows;
+  if (residual_) {
+    errors_.items.clear();
+    matched = residual_->select(view, selection_.data(), errors_);
+    for (const expr::RowErrors::Item& item : errors_.items) {
+      ++counters.errors;
+      if (!rejects()) break;
+      Reject reject;
+      reject.reason = RejectReason::kError;
+      reject.message = *item.message;
+      rejects()->reject(pair_types_, view, item.row, reject);
+    }
+  } else {
+    for (uint32_t i = 0; i < matched; ++i) selection_[i] = i;
+  }
+  if (pairs_out_ && matched > 0) deliver(matched == view.rows ? view : selector_.select(view, selection_.data(), matched));
+  JoinSide& other = *sides_[1 - port];
+  const bool count_own = inputs_[port].counts, count_other = inputs_[1 - port].counts;
+  for (uint32_t i = 0; i < matched && (count_own || count_other); ++i) {
+    Change& change = changes_[pair_changes_[selection_[i]]];
+    const uint32_t slot = pair_slots_[selection_[i]];
+    change.matches += other.weight(slot);
+    if (!count_other) continue;
+    const bool before = other.matches(slot) > 0;
+    const bool after = (other.matches(slot) += change.weight) > 0;
+    if (before == after) continue;
+    if (kind_ == JoinKind::kSemi) {
+      append_single(1 - port, slot, after ? other.weight(slot) : -other.weight(slot));
+    } else if (!timed_) {
+      append_single(1 - port, slot, after ? -other.weight(slot) : other.weight(slot));
+    }
+  }
+  pairs_.clear();
+}
+
+// All partners of the changes have been lined up.
+void JoinOperator::settle(uint32_t port, const data::Batch& batch, uint32_t complete) {
+  settle_pairs(port, batch);
+  if (!inputs_[port].counts) return;
+  JoinSide& own = *sides_[port];
+  for (uint32_t i = 0; i < complete; ++i) {
+    const Change& change = changes_[i];
+    if (change.fresh) own.matches(change.slot) = change.matches;
+    const bool matched = own.matches(change.slot) > 0;
+    if (kind_ == JoinKind::kSemi ? matched : !matched && !timed_) append_single(port, batch.columns, change.row, change.weight);
+  }
+}
+
+void JoinOperator::append_single(uint32_t port, uint32_t slot, int64_t weight) {
+  append_single(port, sides_[port]->store().chunk_columns(slot), slot % RowStore::kChunkRows, weight);
+}
+
+void JoinOperator::append_single(uint32_t port, std::span<const data::Column> columns, uint32_t row, int64_t weight) {
+  if (weight == 0) return;
+  if (single_.full()) deliver(single_);
+  const uint32_t left_width = static_cast<uint32_t>(inputs_[0].types.size());
+  const uint32_t first = port == 0 ? 0 : left_width;
+  const uint32_t end = first + static_cast<uint32_t>(inputs_[port].types.size());
+  const uint32_t at = single_.rows++;
+  for (uint32_t c = 0; c < single_.column_count(); ++c) {
+    data::Column& to = single_.column(c);
+    if (c >= first && c < end) {
+      copy_value(columns[c - first], row, to, at);
+      continue;
+    }
+    const uint32_t size = data::physical_size(to.physical);
+    data::set_null(to.validity, at);
+    std::memset(static_cast<char*>(to.data) + size_t{at} * size, 0, size);
+  }
+  single_.weights()[at] = weight;
+  single_.has_weights |= weight != 1;
+}
+
+void JoinOperator::deliver(data::BatchBuffer& buffer) {
+  if (buffer.rows == 0) return;
+  buffer.sequence_base = sequence_;
+  sequence_ += buffer.rows;
+  deliver(buffer.view());
+  buffer.clear();
+}
+
+void JoinOperator::deliver(const data::Batch& batch) {
+  if (tick_) tick_->apply(batch);
+  else emit(batch);
+}
+
+void JoinOperator::erase_empty_groups() {
+  for (char* group : maybe_empty_) {
+    group_header(group).mark &= ~kGroupMaybeEmpty;
+    if (sides_[0]->first(group) == JoinSide::kNone && sides_[1]->first(group) == JoinSide::kNone) groups_.erase(group);
+  }
+  maybe_empty_.clear();
+}
+
+// Rows of `port` that no row to come of the other input can meet.
+void JoinOperator::release(uint32_t port) {
+  const Input& input = inputs_[port];
+  const int64_t watermark = port_watermark(1 - port);
+  if (watermark == kWatermarkNone) return;
+  const int64_t limit = watermark == kWatermarkEnded
+                            ? watermark
+                            : shift_time(shift_time(watermark, inputs_[1 - port].time_offset_us), -input.release_after_us);
+  JoinSide& side = *sides_[port];
+  const bool unmatched_out = input.counts && kind_ != JoinKind::kSemi;
+  for (uint32_t slot; (slot = side.due(limit)) != JoinSide::kNone;) {
+    if (unmatched_out && side.matches(slot) <= 0) append_single(port, slot, side.weight(slot));
+    char* group = side.group(slot);
+    side.remove(slot);
+    if (!(group_header(group).mark & kGroupMaybeEmpty)) {
+      group_header(group).mark |= kGroupMaybeEmpty;
+      maybe_empty_.push_back(group);
+    }
+  }
+  deliver(single_);
+  side.sweep();
+}
+
+void JoinOperator::finish(const TickInfo&) {
+  if (timed_) {
+    release(0);
+    release(1);
+    erase_empty_groups();
+    for (uint32_t port = 0; port < 2; ++port) inputs_[port].last_watermark = port_watermark(port);
+  }
+  if (tick_) tick_->drain([this](const data::Batch& batch) { emit(batch); });
+  set_output_watermark(input_watermark());
+}
+
+uint64_t JoinOperator::state_bytes() const {
+  return groups_.held_bytes() + pool_.held_bytes() + sides_[0]->bytes() + sides_[1]->bytes() + (tick_ ? tick_->bytes() : 0);
+}
+
+}  // namespace laminar::stream

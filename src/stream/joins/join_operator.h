@@ -1,0 +1,99 @@
+// Joins two inputs by equal columns: inner, left, right, full, semi and anti, with further conditions on a match.
+//
+// A change of one side meets the rows that the other side has at that moment, weights multiplied, and then becomes part
+// of its own side; in whatever order the inputs push, the sum over a tick is the change of the join. Rows of a side that
+// outer, semi and anti joins keep count their matches; when a count begins or ceases to be positive, what follows
+// from it comes out in the same tick. Where changes could cancel, the output of a tick is consolidated. NULL keys never match.
+//
+// With a time bound, left + lower <= right <= left + upper, a row leaves when no partner can come any more: a left row
+// when the right watermark is above its time + upper, a right row when the left watermark is above its time - lower.
+// A row without a match comes out then, and only then. A row behind the watermark that earlier rows of its own partition
+// made is late: it is reported and takes no part.
+//
+// State:   the rows of both sides, keys once.
+// Content: none.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/status.h"
+#include "expr/program.h"
+#include "plan/node.h"
+#include "stream/joins/join_side.h"
+#include "stream/operators/operator.h"
+#include "stream/state/group_table.h"
+#include "stream/state/row_selector.h"
+#include "stream/state/view_store.h"
+
+namespace laminar::stream {
+
+class JoinOperator final : public Operator {
+ public:
+  static Result<std::unique_ptr<JoinOperator>> make(const plan::JoinNode& node);
+
+  void push(uint32_t port, const data::Batch& batch) override;
+  void finish(const TickInfo& tick) override;
+  uint64_t state_bytes() const override;
+  uint64_t state_rows() const override { return sides_[0]->store().rows() + sides_[1]->store().rows(); }
+
+ private:
+  struct Input {
+    std::vector<data::Type> types;
+    std::vector<uint32_t> keys;
+    std::optional<uint32_t> time;
+    int64_t time_offset_us = 0;   // of its watermark
+    int64_t release_after_us = 0; // a row goes when the other's time is beyond its own + this
+    bool counts = false;          // rows know how many they match
+    int64_t last_watermark = data::kWatermarkNone;  // at the end of the last tick
+  };
+  // A change of the running push whose partners are being found.
+  struct Change {
+    uint32_t row;  // of the batch
+    uint32_t slot;
+    int64_t weight;
+    int64_t matches;
+    bool fresh;
+  };
+  JoinOperator(const plan::JoinNode& node, std::unique_ptr<expr::Program> residual);
+
+  bool is_late(const Input& input, const data::Batch& batch, uint32_t row) const;
+  bool takes_part(uint32_t port, const data::Batch& batch, uint32_t row);
+  void meet(uint32_t port, const data::Batch& batch, uint32_t change, char* group);
+  void settle(uint32_t port, const data::Batch& batch, uint32_t complete);
+  void settle_pairs(uint32_t port, const data::Batch& batch);
+  void release(uint32_t port);
+  // A row of `port` alone: of a semi or anti join as it is, else with NULLs for the other side.
+  void append_single(uint32_t port, std::span<const data::Column> columns, uint32_t row, int64_t weight);
+  void append_single(uint32_t port, uint32_t slot, int64_t weight);
+  void deliver(data::BatchBuffer& buffer);
+  void deliver(const data::Batch& batch);
+  void erase_empty_groups();
+
+  const plan::JoinKind kind_;
+  const bool pairs_out_;
+  const bool timed_;
+  std::vector<bool> null_equal_;
+  Input inputs_[2];
+  GroupShape shape_;
+  uint32_t heads_[2];
+  StatePool pool_;
+  GroupTable groups_;
+  std::unique_ptr<JoinSide> sides_[2];
+  std::unique_ptr<expr::Program> residual_;
+  std::vector<data::Type> pair_types_;
+  std::optional<WeightedRows> tick_;  // the changes of a tick, where they can cancel
+  uint64_t sequence_ = 0;
+
+  // Scratch.
+  std::vector<data::Column> key_columns_;
+  std::vector<uint64_t> hashes_;
+  std::vector<uint32_t> taking_part_, selection_, pair_slots_, pair_changes_;
+  std::vector<char*> row_groups_, maybe_empty_;
+  std::vector<Change> changes_;
+  data::BatchBuffer pairs_, single_;
+  RowSelector selector_;
+  expr::RowErrors errors_;
+};
+
+}  // namespace laminar::stream
