@@ -623,6 +623,7 @@ Status Database::advance_watermark(const std::shared_ptr<const sql::Object>& sou
   Entry* item = entry(source->name);
   if (!item || !item->source) return Status(ErrorCode::kUnknownObject, "the source was dropped: " + source->name);
   if (!item->source->time) return Status(ErrorCode::kNeedsWatermark, "source " + source->name + " has no WATERMARK FOR a column");
+  item->source->op.begin_tick({core_.tick() + 1, clock_.now_us()});
   item->source->op.advance_watermark(0, watermark_us);
   stream::Stage* stage = item->source.get();
   core_.run({}, {&stage, 1}, false);
