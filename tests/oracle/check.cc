@@ -126,6 +126,7 @@ class Judge {
     Run::Options options;
     options.cut = random.pick<size_t>({1, 2, 5, 16, 40});
     options.subscribed = [&](size_t view) { return (view * 7 + seed_) % 3 != 0; };
+    options.subscribed_late = [&](size_t view) { return (view + seed_) % 2 == 0; };
     Run run(history_, views_, closure_, options);
     std::map<size_t, Content> contents, late;
     const bool went = run.go([&](const Event& check, bool last) { judge(run, batch, check, last, contents, late); });

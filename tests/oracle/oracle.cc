@@ -19,7 +19,7 @@ constexpr size_t kViewsPerHistory = 24;
 }
 
 int main(int argc, char** argv) {
-  uint64_t seed = 24, queries = 600;
+  uint64_t seed = 24, queries = 960;
   double seconds = 0;
   bool show = false;
   for (int i = 1; i < argc; ++i) {

@@ -33,7 +33,7 @@ class Generator {
 
   View make() {
     // Views over views with a chance that keeps cascades at two or three levels.
-    switch (random_.below(14)) {
+    switch (random_.below(15)) {
       case 0: case 1: return project();
       case 2: return unite();
       case 3: return distinct();
@@ -42,6 +42,7 @@ class Generator {
       case 7: return ranked();
       case 8: return assigned();
       case 9: return session();
+      case 10: return newest();
       default: return windowed();
     }
   }
@@ -542,6 +543,12 @@ class Generator {
       ours += from.name + filter + " GROUP BY " + keys + w.function + "(" + from.time + ", " + w.arguments + ")" + g.having;
     }
     set_time(to, from, w, e);
+    if (random_.chance(20)) {
+      const std::string top = random_.text({" QUALIFY rank()", " QUALIFY dense_rank()"}) + " OVER (PARTITION BY window_start, window_end ORDER BY a0" +
+                              random_.text({" DESC", "", " DESC NULLS LAST"}) + ") <= " + std::to_string(random_.between(1, 3));
+      ours = "SELECT * FROM (" + ours + ")" + top;
+      to.batch = "(SELECT * FROM " + to.batch + top + ")";
+    }
     finish(view, ours, e.clauses);
     return view;
   }
@@ -681,6 +688,19 @@ class Generator {
     finish(view, text + from.name + filter + " ORDER BY " + by.ours + limit, plain_emit(view));
     return view;
   }
+  // DISTINCT ON: one row of each key.
+  View newest() {
+    const Relation from = input([](const Relation&) { return true; }, 40);
+    View view = start(from);
+    Relation& to = view.relation;
+    std::vector<std::string> list;
+    take_columns(from, to, list);
+    const Order by = order(from, true);
+    const std::string on = random_.pick(from.columns).name, text = "SELECT DISTINCT ON (" + on + ") " + join(list, ", ") + " FROM ", filter = where(from);
+    to.batch = "(" + text + from.batch + filter + " ORDER BY " + on + ", " + by.batch + ")";
+    finish(view, text + from.name + filter + " ORDER BY " + on + ", " + by.ours, plain_emit(view));
+    return view;
+  }
   View ranked() {
     const Relation from = input([](const Relation&) { return true; }, 40);
     View view = start(from);
@@ -693,10 +713,11 @@ class Generator {
     const auto call = [&](const std::string& keys) { return function + "() OVER (" + partition + "ORDER BY " + keys + ")"; };
     const std::string bound = std::to_string(random_.between(1, 4)), filter = where(from), text = "SELECT " + join(list, ", ");
     const bool show = random_.chance(50);
-    if (show) to.columns.push_back({"r", Type::kBig});
+    const std::string rank = "r" + std::to_string(index_);  // an input's own r would win over the alias
+    if (show) to.columns.push_back({rank, Type::kBig});
     const auto query = [&](const std::string& relation, const std::string& keys) {
-      const std::string condition = show ? "r <= " + bound : call(keys) + (random_.chance(30) ? " < " + bound + " + 1" : " <= " + bound);
-      return text + (show ? ", " + call(keys) + " AS r" : "") + " FROM " + relation + filter + " QUALIFY " + condition;
+      const std::string condition = show ? rank + " <= " + bound : call(keys) + (random_.chance(30) ? " < " + bound + " + 1" : " <= " + bound);
+      return text + (show ? ", " + call(keys) + " AS " + rank : "") + " FROM " + relation + filter + " QUALIFY " + condition;
     };
     to.batch = "(" + query(from.batch, by.batch) + ")";
     finish(view, query(from.name, by.ours), plain_emit(view));

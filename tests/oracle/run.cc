@@ -192,17 +192,21 @@ bool Run::create() {
       refused_[i] = status.error().code_text() + ": " + status.text();
       continue;
     }
-    if (!options_.subscribed || !options_.subscribed(i)) continue;
-    auto subscription = database_->subscribe(view.relation.name, true);
-    if (!subscription.ok()) return !failed(subscription.status(), "subscribe " + view.relation.name);
-    following_[i].subscription = subscription.take();
-    following_[i].closes = view.closes;
+    if (options_.subscribed && options_.subscribed(i) && !follow(i)) return false;
   }
   for (int i = 0; i < kSources; ++i) {
     auto appender = database_->appender("s" + std::to_string(i));
     if (!appender.ok()) return !failed(appender.status(), "appender");
     appenders_[i] = appender.take();
   }
+  return true;
+}
+
+bool Run::follow(size_t view) {
+  auto subscription = database_->subscribe(views_[view].relation.name, true);
+  if (!subscription.ok()) return !failed(subscription.status(), "subscribe " + views_[view].relation.name);
+  following_[view].subscription = subscription.take();
+  following_[view].closes = views_[view].closes;
   return true;
 }
 
@@ -215,6 +219,9 @@ bool Run::go(const std::function<void(const Event&, bool)>& at_check) {
     if (event.kind != Event::Kind::kCheck) continue;
     if (!poll()) return false;
     at_check(event, ++seen == checks);
+    if (seen > 1 || !options_.subscribed_late) continue;
+    for (size_t view : wanted_)
+      if (!refused_.count(view) && !follows(view) && options_.subscribed_late(view) && !follow(view)) return false;
   }
   return true;
 }

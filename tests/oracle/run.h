@@ -31,7 +31,8 @@ class Run {
  public:
   struct Options {
     size_t cut = 1;  // rows a tick; 0: everything up to the next watermark, clock step, table change or check
-    std::function<bool(size_t view)> subscribed;
+    std::function<bool(size_t view)> subscribed;       // from the start
+    std::function<bool(size_t view)> subscribed_late;  // from the first check on, with a snapshot
   };
   Run(const History& history, const std::vector<View>& views, const std::set<size_t>& wanted, Options options);
   // Calls back at each check of the history; false when it could not go on: see error.
@@ -60,6 +61,7 @@ class Run {
   bool apply(const Event& event);
   bool flush();
   bool poll();
+  bool follow(size_t view);
   bool failed(const laminar::Status& status, const std::string& what);
 
   const History& history_;
