@@ -158,7 +158,8 @@ class Generator {
         switch (random_.below(9)) {
           case 0: return random_.text({"upper(", "lower(", "trim(", "reverse("}) + e(type) + ")";
           case 1: return "(" + e(type) + " || " + e(type) + ")";
-          case 2: return "substr(" + e(type) + ", " + random_.text({"1, 2", "2, 3", "-3, 2", "3"}) + ")";
+          // No start before the text: there DuckDB gives another answer once its statistics say that a column is ASCII.
+          case 2: return "substr(" + e(type) + ", " + random_.text({"1, 2", "2, 3", "0, 3", "3"}) + ")";
           case 3: return "CAST(" + e(random_.pick<Type>({Type::kBig, Type::kInt, Type::kBool, Type::kDecimal, Type::kDate, Type::kTime})) + " AS VARCHAR)";
           case 4: return "concat(" + e(type) + ", '-', " + leaf(from, Type::kBig) + ")";
           case 5: return "replace(" + e(type) + ", 'a', 'xyz')";
