@@ -62,6 +62,12 @@ std::string Type::text() const {
   CHECK(false);
 }
 
+std::vector<Type> types_of(const Schema& schema) {
+  std::vector<Type> types;
+  for (const Field& field : schema) types.push_back(field.type);
+  return types;
+}
+
 uint32_t physical_size(Physical physical) {
   switch (physical) {
     case Physical::kBool: case Physical::kI8: case Physical::kU8: return 1;

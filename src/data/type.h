@@ -51,5 +51,6 @@ struct Field {
   bool not_null = false;
 };
 using Schema = std::vector<Field>;
+std::vector<Type> types_of(const Schema& schema);
 
 }  // namespace laminar::data

@@ -16,12 +16,6 @@ std::string quoted(std::string_view text, char quote) {
   return out + quote;
 }
 
-std::vector<data::Type> types_of(const data::Schema& schema) {
-  std::vector<data::Type> types;
-  for (const data::Field& field : schema) types.push_back(field.type);
-  return types;
-}
-
 class TableOfRows final : public ParquetFile {
  public:
   TableOfRows(const std::shared_ptr<Database>& database, const data::Schema& schema)

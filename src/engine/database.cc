@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "engine/names.h"
 
 namespace laminar::engine {
 
@@ -15,11 +16,6 @@ namespace {
 constexpr auto kWaitStep = std::chrono::milliseconds(5);
 constexpr int64_t kClockStepUs = 20'000;  // how often clock-driven stages look at the clock
 constexpr int64_t kRoomPatienceMs = 10'000;
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 // Rows copied out of an object under the lock; readers share them.
 struct SnapshotRows {

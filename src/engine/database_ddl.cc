@@ -5,28 +5,14 @@
 #include "base/check.h"
 #include "connectors/registry.h"
 #include "engine/database.h"
+#include "engine/names.h"
+#include "sql/catalog/object_kind.h"
 
 namespace laminar::engine {
 
 using sql::ObjectKind;
 
 namespace {
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
-const char* kind_text(ObjectKind kind) {
-  switch (kind) {
-    case ObjectKind::kSource: return "source";
-    case ObjectKind::kTable: return "table";
-    case ObjectKind::kView: return "materialized view";
-    case ObjectKind::kStream: return "stream";
-    case ObjectKind::kSink: return "sink";
-  }
-  return "";
-}
 
 std::vector<OptionInput> option_inputs(const sql::OptionList& options, std::string_view without) {
   std::vector<OptionInput> inputs;
@@ -58,7 +44,7 @@ Status Database::check_new_name(const sql::ObjectName& name, bool or_replace, bo
   exists = existing != nullptr;
   if (!exists || if_not_exists) return {};
   if (!or_replace) {
-    return Status(ErrorCode::kObjectExists, std::string(kind_text(existing->object->kind)) + " " + existing->object->name + " exists already", name.offset);
+    return Status(ErrorCode::kObjectExists, std::string(sql::kind_name(existing->object->kind)) + " " + existing->object->name + " exists already", name.offset);
   }
   if (group_open_) return Status(ErrorCode::kNotImplemented, "OR REPLACE inside BEGIN ... COMMIT is not there yet", name.offset);
   const std::vector<std::string> dependents = dependents_of(name.name);
@@ -409,8 +395,8 @@ Status Database::drop(ObjectKind kind, const sql::ObjectName& name, bool if_exis
     return entry_of(name.name, name.offset).status();
   }
   if (item->object->kind != kind) {
-    return Status(ErrorCode::kWrongObjectKind, name.name + " is a " + kind_text(item->object->kind) + "; use DROP " +
-                                                   (item->object->kind == ObjectKind::kView ? "MATERIALIZED VIEW" : kind_text(item->object->kind)),
+    return Status(ErrorCode::kWrongObjectKind, name.name + " is a " + sql::kind_name(item->object->kind) + "; use DROP " +
+                                                   sql::kind_words(item->object->kind),
                   name.offset);
   }
   if (!item->owner.empty()) {

@@ -5,27 +5,17 @@
 #include "connectors/registry.h"
 #include "data/text.h"
 #include "engine/database.h"
+#include "engine/names.h"
 #include "engine/relation.h"
 #include "expr/program.h"
+#include "sql/catalog/object_kind.h"
 
 namespace laminar::engine {
 
 using data::Schema;
-using sql::ObjectKind;
 using sql::Relation;
 
 namespace {
-
-const char* kind_text(ObjectKind kind) {
-  switch (kind) {
-    case ObjectKind::kSource: return "source";
-    case ObjectKind::kTable: return "table";
-    case ObjectKind::kView: return "materialized view";
-    case ObjectKind::kStream: return "stream";
-    case ObjectKind::kSink: return "sink";
-  }
-  return "";
-}
 
 void time_or_null(RelationBuilder& out, int64_t us) {
   us == data::kWatermarkNone ? out.null() : out.integer(us);
@@ -92,11 +82,11 @@ Result<Relation> Database::call_function(const std::string& function, const std:
   if (function == "laminar_ticks") return ticks_relation();
   ASSIGN_OR_RETURN(Entry * item, entry_of(argument, -1));
   if (function == "dead_letters") {
-    if (!item->source) return Status(ErrorCode::kWrongObjectKind, "dead_letters takes a source; " + argument + " is a " + kind_text(item->object->kind));
+    if (!item->source) return Status(ErrorCode::kWrongObjectKind, "dead_letters takes a source; " + argument + " is a " + sql::kind_name(item->object->kind));
     return dead_letters_relation(*item->source);
   }
   if (item->source && function == "late_rows") return late_relation(item->source->rejects);
-  if (!item->view) return Status(ErrorCode::kWrongObjectKind, function + " takes a view; " + argument + " is a " + kind_text(item->object->kind));
+  if (!item->view) return Status(ErrorCode::kWrongObjectKind, function + " takes a view; " + argument + " is a " + sql::kind_name(item->object->kind));
   if (function == "changes") {
     if (!item->view->history) {
       return Status(ErrorCode::kNoHistory, "no history is kept of " + argument + "; create the view WITH (retain_history = '64 MB')");
@@ -198,7 +188,7 @@ Relation Database::views_relation() {
     ViewStage& view = *item.view;
     uint64_t behind = 0;
     for (const auto& reader : view.catch_up) behind += reader->source->rows - reader->rows;
-    out.row().text(item.object->name).text(kind_text(item.object->kind)).text(to_text(view.state)).text(plan::to_text(view.plan.emit))
+    out.row().text(item.object->name).text(sql::kind_name(item.object->kind)).text(to_text(view.state)).text(plan::to_text(view.plan.emit))
         .integer(static_cast<int64_t>(view.content_rows()));
     time_or_null(out, view.output()->output_watermark());
     out.integer(static_cast<int64_t>(view.rejects->late_count())).integer(static_cast<int64_t>(view.rejects->error_count()))
@@ -226,7 +216,7 @@ Relation Database::watermarks_relation() {
   for (const std::string& name : creation_order_) {
     Entry& item = entries_.at(name);
     if (!item.source && !item.view) continue;
-    out.row().text(item.object->name).text(kind_text(item.object->kind));
+    out.row().text(item.object->name).text(sql::kind_name(item.object->kind));
     time_or_null(out, item.output()->output_watermark());
     out.text(item.source ? to_text(item.source->state) : to_text(item.view->state));
   }
@@ -235,14 +225,12 @@ Relation Database::watermarks_relation() {
 
 Relation Database::dependencies_relation(const std::string& of) {
   RelationBuilder out({text_field("name"), text_field("kind"), text_field("reads")});
-  const auto same = [](const std::string& a, const std::string& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-  };
+  const auto same = [](const std::string& a, const std::string& b) { return lower(a) == lower(b); };
   for (const std::string& name : creation_order_) {
     Entry& item = entries_.at(name);
     for (const std::string& input : item.inputs) {
       if (!of.empty() && !same(of, item.object->name) && !same(of, input)) continue;
-      out.row().text(item.object->name).text(kind_text(item.object->kind)).text(input);
+      out.row().text(item.object->name).text(sql::kind_name(item.object->kind)).text(input);
     }
   }
   return out.take();
@@ -267,10 +255,7 @@ Relation rows_where(Relation all, uint32_t column, std::string_view value) {
     const data::Batch batch = buffer->view();
     for (uint32_t i = 0; i < batch.rows; ++i) {
       const std::string_view text = batch.columns[column].values<data::StringRef>()[i].view();
-      if (!std::equal(text.begin(), text.end(), value.begin(), value.end(),
-                      [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); })) {
-        continue;
-      }
+      if (lower(std::string(text)) != lower(std::string(value))) continue;
       one.clear();
       one.append_row(batch, i, 1);
       out.rows(one.view(), 0, [](RelationBuilder&, uint32_t) {});
@@ -333,7 +318,7 @@ Result<Relation> Database::show(const sql::ShowStatement& statement) {
 Result<std::string> Database::explain(const std::string& object, bool analyze) {
   Lock lock(*this);
   ASSIGN_OR_RETURN(Entry * item, entry_of(object, -1));
-  if (!item->view) return Status(ErrorCode::kWrongObjectKind, "EXPLAIN takes a view or stream; " + object + " is a " + kind_text(item->object->kind));
+  if (!item->view) return Status(ErrorCode::kWrongObjectKind, "EXPLAIN takes a view or stream; " + object + " is a " + sql::kind_name(item->object->kind));
   std::string text = plan::explain(item->view->plan);
   if (!analyze) return text;
   // Times are measured from the first EXPLAIN ANALYZE on.
@@ -442,8 +427,6 @@ Result<std::unique_ptr<sql::ChangeReader>> Database::subscribe(const sql::Subscr
   if (where) {
     ASSIGN_OR_RETURN(program, expr::Program::compile({where}, types));
   }
-  auto subscription = std::make_shared<Subscription>(types, nullptr, options_.subscription_rows_max);
-  auto reader = std::make_unique<SubscribeReader>(*this, subscription, std::move(program));
   if (statement.as_of_tick) {
     if (!view.history) {
       return Status(ErrorCode::kNoHistory, "no history is kept of " + view.name + "; create the view WITH (retain_history = '64 MB')", statement.view.offset);
@@ -451,9 +434,15 @@ Result<std::unique_ptr<sql::ChangeReader>> Database::subscribe(const sql::Subscr
     if (view.history->log().complete_from() > *statement.as_of_tick + 1) {
       return Status(ErrorCode::kNoHistory, "history of " + view.name + " begins at tick " + std::to_string(view.history->log().complete_from()), statement.view.offset);
     }
+  } else if (statement.with_snapshot && !view.holds_content()) {
+    return Status(ErrorCode::kWrongObjectKind, "stream " + view.name + " keeps no rows for a snapshot", statement.view.offset);
+  }
+  // Nothing may fail from here on: the reader takes the lock when it goes.
+  auto subscription = std::make_shared<Subscription>(types, nullptr, options_.subscription_rows_max);
+  auto reader = std::make_unique<SubscribeReader>(*this, subscription, std::move(program));
+  if (statement.as_of_tick) {
     view.history->log().scan(*statement.as_of_tick + 1, [&](uint64_t tick, const data::Batch& batch) { reader->add_past(tick, batch, types); });
   } else if (statement.with_snapshot) {
-    if (!view.holds_content()) return Status(ErrorCode::kWrongObjectKind, "stream " + view.name + " keeps no rows for a snapshot", statement.view.offset);
     view.scan([&](const data::Batch& batch) { reader->add_past(core_.tick(), batch, types); });
   }
   view.attach(subscription.get());

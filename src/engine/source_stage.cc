@@ -6,12 +6,6 @@ namespace laminar::engine {
 
 namespace {
 constexpr uint64_t kRejectRowsMax = 1 << 20;
-
-std::vector<data::Type> types_of(const data::Schema& schema) {
-  std::vector<data::Type> types;
-  for (const data::Field& field : schema) types.push_back(field.type);
-  return types;
-}
 }  // namespace
 
 void DeadLetterStore::add(stream::BadRecord record) {
@@ -36,7 +30,7 @@ SourceStage::SourceStage(std::shared_ptr<const sql::Object> object_, std::string
                          std::vector<uint32_t> processing_time_columns_)
     : object(std::move(object_)), connector(std::move(connector_name)), definition(std::move(definition_)), time(std::move(time_)),
       processing_time_columns(std::move(processing_time_columns_)), rejects(object->columns, kRejectRowsMax),
-      op(types_of(object->columns), time) {
+      op(data::types_of(object->columns), time) {
   name = object->name;
   op.set_rejects(&rejects);
   operators = {&op};

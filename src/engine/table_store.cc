@@ -17,12 +17,6 @@ using data::StringRef;
 
 namespace {
 
-std::vector<data::Type> types_of(const data::Schema& schema) {
-  std::vector<data::Type> types;
-  for (const data::Field& field : schema) types.push_back(field.type);
-  return types;
-}
-
 // Copies one row into a slot of `to`, strings into its arena.
 void copy_row(const Batch& from, uint32_t row, BatchBuffer& to, uint32_t slot) {
   for (uint32_t c = 0; c < to.column_count(); ++c) {
@@ -59,7 +53,7 @@ void ChangeList::add(const Batch& from, uint32_t row, int64_t weight, uint64_t r
 }
 
 TableStore::TableStore(data::Schema schema, std::vector<uint32_t> primary_key)
-    : Operator(types_of(schema)), schema_(std::move(schema)), primary_key_(std::move(primary_key)) {
+    : Operator(data::types_of(schema)), schema_(std::move(schema)), primary_key_(std::move(primary_key)) {
   label = "table";
 }
 
