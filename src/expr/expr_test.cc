@@ -220,7 +220,8 @@ TEST(Divider, AgreesWithDivision) {
       if (k % 2) n = -n;
       if (k < 6) n = (k % 2 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max() - 3) + k / 2;
       if (k >= 6 && k < 30)
-        n = divisor * (static_cast<int64_t>(random() % 7) - 3) + static_cast<int64_t>(random() % 3) - 1;
+        n = divisor % (int64_t{1} << 60) * (static_cast<int64_t>(random() % 7) - 3) +
+            static_cast<int64_t>(random() % 3) - 1;
       ASSERT_EQ(by.divide(n), n / divisor) << n << " / " << divisor;
       ASSERT_EQ(by.floor(n), n / divisor - (n % divisor < 0)) << n << " / " << divisor;
       const uint64_t u = static_cast<uint64_t>(n), d = static_cast<uint64_t>(divisor) * (i % 2 ? 1 : 2);

@@ -238,7 +238,8 @@ template <Op kPart>
 void date_part(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
   finite_part(kernel, args, scope, out, [](int64_t t) -> int64_t {
     const int64_t day = day_of(t);
-    const int64_t seconds = (t - static_cast<int64_t>(static_cast<uint64_t>(day) * kDayUs)) / kSecondUs;
+    const int64_t seconds =
+        static_cast<int64_t>(static_cast<uint64_t>(t) - static_cast<uint64_t>(day) * kDayUs) / kSecondUs;
     switch (kPart) {
       case Op::kDatePartHour:
         return seconds / 3600;
