@@ -26,6 +26,16 @@ bool Operator::has_outputs() const {
   return std::any_of(outputs_.begin(), outputs_.end(), [](const Output& output) { return output.to->wants_input(); });
 }
 
+bool Operator::closed_windows_do() const {
+  bool any = false;
+  for (const Output& output : outputs_) {
+    if (!output.to->wants_input()) continue;
+    if (output.to->wants_open_windows()) return false;
+    any = true;
+  }
+  return any;
+}
+
 void Operator::notify_inputs() {
   for (Operator* input : inputs_) {
     input->outputs_changed();

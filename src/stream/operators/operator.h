@@ -71,6 +71,11 @@ class Operator {
   virtual void outputs_changed() {}
   // Whether a push has any effect now. Operators above the view's content say no while they have no outputs.
   virtual bool wants_input() const { return true; }
+  // Whether changes of windows that are still open are of use now. An operator that says no is given the rows of closed
+  // windows alone, once, and asks its input for the open ones when it is read (send_open_windows()).
+  virtual bool wants_open_windows() const { return true; }
+  // Between ticks: emits the rows of open windows that were held back. Counters stay as they are.
+  virtual void send_open_windows() {}
   void set_rejects(RejectedRows* rejects) { rejects_ = rejects; }
 
   // The least watermark over the ports (kWatermarkNone while a port has none).
@@ -85,6 +90,9 @@ class Operator {
   void emit(const data::Batch& batch);
   // Never goes back: a lower value is ignored.
   void set_output_watermark(int64_t watermark);
+  // Whether there are outputs that want input, but none that wants open windows.
+  bool closed_windows_do() const;
+  Operator* only_input() const { return inputs_.size() == 1 ? inputs_[0] : nullptr; }
   RejectedRows* rejects() { return rejects_; }
   // Declares how many inputs there are; call in the constructor. Default one.
   void set_ports(uint32_t ports) { port_watermarks_.assign(ports, data::kWatermarkNone); }

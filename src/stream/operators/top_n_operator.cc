@@ -9,6 +9,17 @@ namespace laminar::stream {
 using data::kWatermarkEnded;
 using data::kWatermarkNone;
 
+namespace {
+
+// Whether the operator of the node has send_open_windows().
+bool holds_back_open_windows(const plan::Node& node) {
+  if (node.kind != plan::NodeKind::kAggregate) return false;
+  const auto& aggregate = static_cast<const plan::AggregateNode&>(node);
+  return aggregate.window && aggregate.window->kind != plan::WindowKind::kSession && aggregate.emit == plan::EmitPolicy::kOnUpdate;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<TopNOperator>> TopNOperator::make(const plan::TopNNode& node) {
   const plan::Node& input = *node.inputs[0];
   for (const plan::SortKey& key : node.order_by) {
@@ -29,9 +40,13 @@ Result<std::unique_ptr<TopNOperator>> TopNOperator::make(const plan::TopNNode& n
 TopNOperator::TopNOperator(const plan::TopNNode& node)
     : Operator(node.types()), partition_(node.partition), row_number_(node.rank == plan::TopNNode::Rank::kRowNumber),
       output_rank_(node.output_rank), on_close_(node.time_partition && node.emit != plan::EmitPolicy::kOnUpdate),
-      time_partition_(node.time_partition), input_types_(node.inputs[0]->types()), state_(node), closed_(node.types()),
+      time_partition_(node.time_partition), input_types_(node.inputs[0]->types()), all_(node, false), closed_(node.types()),
       partition_columns_(node.partition.size()), hashes_(data::kBatchRowsMax), prefixes_(data::kBatchRowsMax), out_(node.types()) {
   CHECK(types().size() == input_types_.size() + (output_rank_ ? 1 : 0));
+  if (time_partition_ && !on_close_ && holds_back_open_windows(*node.inputs[0])) {
+    closing_.emplace(node, true);
+    state_ = &*closing_;
+  }
   if (time_partition_) time_offset_us_ = *node.inputs[0]->columns[*time_partition_].time_offset_us;
   for (const plan::OutputColumn& column : node.columns) tag_watermark_ |= column.time_offset_us.has_value();
   label = "top-n";
@@ -65,8 +80,8 @@ bool TopNOperator::refuse(const data::Batch& batch, uint32_t row) {
 }
 
 void TopNOperator::touch(uint32_t partition) {
-  if (state_.touched(partition)) return;
-  state_.touched(partition) = true;
+  if (state_->touched(partition)) return;
+  state_->touched(partition) = true;
   touched_.push_back(partition);
 }
 
@@ -94,20 +109,20 @@ bool TopNOperator::one_partition(uint32_t rows) const {
 }
 
 uint32_t TopNOperator::find_or_create(const data::Batch& batch, uint32_t row, uint64_t hash, bool& created) {
-  const uint32_t known = state_.partition(partition_columns_, row, hash, false);
+  const uint32_t known = state_->partition(partition_columns_, row, hash, false);
   created = known == TopNState::kNone;
   if (!created) return known;
-  const uint32_t partition = state_.partition(partition_columns_, row, hash, true);
+  const uint32_t partition = state_->partition(partition_columns_, row, hash, true);
   if (time_partition_ && !batch.columns[*time_partition_].is_null(row)) {
     timers_.push_back({batch.columns[*time_partition_].values<int64_t>()[row], partition, timers_made_++});
     std::push_heap(timers_.begin(), timers_.end());
-    state_.has_timer(partition) = true;
+    state_->has_timer(partition) = true;
   }
   return partition;
 }
 
 void TopNOperator::apply(const data::Batch& batch, uint32_t row, uint32_t partition, bool created) {
-  const bool changed = state_.apply(partition, {batch.columns, row}, batch.sequence_of(row), batch.weight(row));
+  const bool changed = state_->apply(partition, {batch.columns, row}, batch.sequence_of(row), batch.weight(row));
   if (changed || created) touch(partition);
 }
 
@@ -116,48 +131,48 @@ void TopNOperator::push(uint32_t, const data::Batch& batch) {
   if (batch.rows == 0) return;
   counters.rows_in += batch.rows;
   for (size_t i = 0; i < partition_.size(); ++i) partition_columns_[i] = batch.columns[partition_[i]];
-  state_.prefixes(batch.columns, batch.rows, prefixes_.data());
+  state_->prefixes(batch.columns, batch.rows, prefixes_.data());
   const bool all_welcome = refuses_none(batch);
   bool created = false;
   if (all_welcome && one_partition(batch.rows)) {
     counters.rows_out += batch.rows;
     hash_rows(partition_columns_, 1, hashes_.data());
     const uint32_t partition = find_or_create(batch, 0, hashes_[0], created);
-    uint64_t reach = state_.reach(partition);
+    uint64_t reach = state_->reach(partition);
     for (uint32_t row = 0; row < batch.rows; ++row) {
       if (prefixes_[row] > reach) continue;
       apply(batch, row, partition, created);
       created = false;
-      reach = state_.reach(partition);
+      reach = state_->reach(partition);
     }
     return;
   }
   hash_rows(partition_columns_, batch.rows, hashes_.data());
   for (uint32_t row = 0; row < batch.rows; ++row) {
-    if (row + 8 < batch.rows) state_.prefetch(hashes_[row + 8]);
+    if (row + 8 < batch.rows) state_->prefetch(hashes_[row + 8]);
     if (!all_welcome && refuse(batch, row)) continue;
     ++counters.rows_out;
     const uint32_t partition = find_or_create(batch, row, hashes_[row], created);
-    if (prefixes_[row] > state_.reach(partition)) continue;
+    if (prefixes_[row] > state_->reach(partition)) continue;
     apply(batch, row, partition, created);
   }
 }
 
 void TopNOperator::finish(const TickInfo&) {
   if (on_close_) {
-    for (const uint32_t partition : touched_) state_.touched(partition) = false;
+    for (const uint32_t partition : touched_) state_->touched(partition) = false;
   } else {
     for (const uint32_t partition : touched_) {
-      state_.touched(partition) = false;
+      state_->touched(partition) = false;
       if (publishing_) emit_changes(partition, true);
       // Without a timer an empty partition can go at once.
-      if (state_.empty(partition) && !state_.has_timer(partition)) state_.remove_partition(partition);
+      if (state_->empty(partition) && !state_->has_timer(partition)) state_->remove_partition(partition);
     }
   }
   touched_.clear();
   flush();
   if (time_partition_) complete_partitions();
-  state_.release();
+  state_->release();
   set_output_watermark(input_watermark());
 }
 
@@ -188,71 +203,102 @@ void TopNOperator::close_batch(const data::Batch& batch) {
 
 void TopNOperator::complete(uint32_t partition) {
   if (on_close_ || keep_content_) {
-    state_.visible(partition, visible_);
+    state_->visible(partition, visible_);
     for (const TopNState::Visible& item : visible_) append_difference(item.slot, item.ranks, {}, 1);
   }
-  state_.remove_partition(partition);
+  state_->remove_partition(partition);
 }
 
 // Tells the outputs the difference between what they know of a partition and its result now.
 void TopNOperator::emit_changes(uint32_t partition, bool send) {
-  state_.visible(partition, visible_);
+  state_->visible(partition, visible_);
   old_.clear();
-  for (uint32_t slot = state_.published_head(partition); slot != TopNState::kNone; slot = state_.published(slot).next) {
-    TopNState::Published& known = state_.published(slot);
+  for (uint32_t slot = state_->published_head(partition); slot != TopNState::kNone; slot = state_->published(slot).next) {
+    TopNState::Published& known = state_->published(slot);
     known.was = known.is;
     known.is = {};
     old_.push_back(slot);
   }
-  uint32_t* link = &state_.published_head(partition);
+  uint32_t* link = &state_->published_head(partition);
   for (const TopNState::Visible& item : visible_) {
-    state_.published(item.slot).is = item.ranks;
+    state_->published(item.slot).is = item.ranks;
     *link = item.slot;
-    link = &state_.published(item.slot).next;
+    link = &state_->published(item.slot).next;
   }
   *link = TopNState::kNone;
   for (const uint32_t slot : old_) {
-    const TopNState::Published& known = state_.published(slot);
+    const TopNState::Published& known = state_->published(slot);
     if (send) append_difference(slot, known.was, known.is, -1);
-    if (known.is.count == 0 && !state_.in_tree(slot)) state_.drop(slot);
+    if (known.is.count == 0 && !state_->in_tree(slot)) state_->drop(slot);
   }
   for (const TopNState::Visible& item : visible_) {
-    const TopNState::Published& known = state_.published(item.slot);
+    const TopNState::Published& known = state_->published(item.slot);
     if (send) append_difference(item.slot, known.is, known.was, 1);
   }
-  for (const uint32_t slot : old_) state_.published(slot).was = {};
+  for (const uint32_t slot : old_) state_->published(slot).was = {};
 }
 
 void TopNOperator::outputs_changed() {
   const bool publishing = has_outputs() && !on_close_;
   if (publishing == publishing_) return;
   publishing_ = publishing;
-  for (uint32_t partition = 0; partition < state_.partition_end(); ++partition) {
-    if (!state_.live(partition)) continue;
+  if (publishing && closing_) {  // from now on the input tells of open windows, beginning with what they hold
+    state_ = &all_;
+    read_open_windows();
+    closing_.reset();
+  }
+  for (uint32_t partition = 0; partition < state_->partition_end(); ++partition) {
+    if (!state_->live(partition)) continue;
     if (publishing) {
       emit_changes(partition, false);  // a new output begins with the content as it is
       continue;
     }
-    for (uint32_t slot = state_.published_head(partition); slot != TopNState::kNone; slot = state_.published(slot).next) {
-      state_.published(slot).is = {};
-      if (!state_.in_tree(slot)) state_.drop(slot);
+    for (uint32_t slot = state_->published_head(partition); slot != TopNState::kNone; slot = state_->published(slot).next) {
+      state_->published(slot).is = {};
+      if (!state_->in_tree(slot)) state_->drop(slot);
     }
-    state_.published_head(partition) = TopNState::kNone;
+    state_->published_head(partition) = TopNState::kNone;
   }
-  state_.release();
+  state_->release();
+}
+
+void TopNOperator::read_open_windows() {
+  const OperatorCounters before = counters;
+  only_input()->send_open_windows();
+  counters = before;
+  for (const uint32_t partition : touched_) state_->touched(partition) = false;
+  touched_.clear();
 }
 
 void TopNOperator::scan_content(const BatchVisitor& visit) {
   closed_.scan(visit);
   if (on_close_) return;
+  if (closing_) return scan_open_windows(visit);
   scan_visit_ = &visit;
-  for (uint32_t partition = 0; partition < state_.partition_end(); ++partition) {
-    if (!state_.live(partition)) continue;
-    state_.visible(partition, visible_);
+  for (uint32_t partition = 0; partition < state_->partition_end(); ++partition) {
+    if (!state_->live(partition)) continue;
+    state_->visible(partition, visible_);
     for (const TopNState::Visible& item : visible_) append_difference(item.slot, item.ranks, {}, 1);
   }
   flush();
   scan_visit_ = nullptr;
+}
+
+// Ranks what the input holds of open windows, and forgets it.
+void TopNOperator::scan_open_windows(const BatchVisitor& visit) {
+  read_open_windows();
+  scan_visit_ = &visit;
+  // In order of creation: where a partition stands depends on what was read before.
+  std::sort(timers_.begin(), timers_.end(), [](const Timer& a, const Timer& b) { return a.order < b.order; });
+  for (const Timer& timer : timers_) {
+    state_->visible(timer.partition, visible_);
+    for (const TopNState::Visible& item : visible_) append_difference(item.slot, item.ranks, {}, 1);
+    state_->remove_partition(timer.partition);
+  }
+  flush();
+  scan_visit_ = nullptr;
+  timers_.clear();
+  state_->release();
 }
 
 // The copies of a row at ranks `ranks` without those at `without`.
@@ -271,7 +317,7 @@ void TopNOperator::append_difference(uint32_t slot, TopNState::Ranks ranks, TopN
 void TopNOperator::append(uint32_t slot, int64_t rank, int64_t weight) {
   if (out_.full()) flush();
   const uint32_t row = out_.rows;
-  state_.rows().append_to(out_, slot);
+  state_->rows().append_to(out_, slot);
   if (output_rank_) out_.column(out_.column_count() - 1).values<int64_t>()[row] = rank;
   out_.weights()[row] = weight;
   out_.has_weights |= weight != 1;

@@ -6,6 +6,8 @@
 // State:   the rows that can be in the result (all rows where the input retracts); a partition whose time lies below
 //          the watermark is final: its result goes to compact columns where content is kept, its rows are released, and
 //          later rows for it are late.
+//          Over windows, while nobody follows the result, open windows are ranked when they are read; the input sends the
+//          rows of closed ones alone.
 // Content: always.
 #pragma once
 
@@ -29,11 +31,12 @@ class TopNOperator final : public Operator {
   bool holds_content() const override { return true; }
   void keep_content(bool keep) override { keep_content_ = keep; }
   void scan_content(const BatchVisitor& visit) override;
-  uint64_t state_bytes() const override { return state_.bytes() + closed_.bytes(); }
-  uint64_t state_rows() const override { return state_.rows().rows() + closed_.rows(); }
+  uint64_t state_bytes() const override { return state_->bytes() + closed_.bytes(); }
+  uint64_t state_rows() const override { return state_->rows().rows() + closed_.rows(); }
   void outputs_changed() override;
+  bool wants_open_windows() const override { return !closing_; }
   // Rows found with a negative weight: a fault of ours.
-  uint64_t faults() const { return state_.faults(); }
+  uint64_t faults() const { return state_->faults(); }
 
  private:
   explicit TopNOperator(const plan::TopNNode& node);
@@ -46,6 +49,8 @@ class TopNOperator final : public Operator {
   int64_t complete_below(int64_t watermark) const;
   void touch(uint32_t partition);
   void emit_changes(uint32_t partition, bool send);
+  void read_open_windows();
+  void scan_open_windows(const BatchVisitor& visit);
   void complete_partitions();
   void complete(uint32_t partition);
   void close_batch(const data::Batch& batch);
@@ -63,7 +68,9 @@ class TopNOperator final : public Operator {
   bool keep_content_ = false;
   bool publishing_ = false;
   std::vector<data::Type> input_types_;
-  TopNState state_;
+  TopNState all_;
+  std::optional<TopNState> closing_;  // where closed windows alone come: no more rows than can be in the result
+  TopNState* state_ = &all_;          // the one in use
   RowLog closed_;
 
   // Scratch.

@@ -87,9 +87,21 @@ class WindowAggregate final : public AggregateOperator {
     return rows;
   }
 
+  void send_open_windows() override {
+    if (!closed_only_) return;
+    const OperatorCounters before = counters;
+    if (sliced_) {
+      each_sliced_window(kNoneClosed, kAllClosed, emit_);
+    } else {
+      for (const Window* window : windows_) visit_groups(*window->table, window->start, window->end, emit_);
+    }
+    counters = before;
+  }
+
   void outputs_changed() override {
     const bool had = tracking_;
-    tracking_ = has_outputs();
+    closed_only_ = policy_ == EmitPolicy::kOnUpdate && closed_windows_do();
+    tracking_ = has_outputs() && !closed_only_;
     // Overlapping windows whose changes are wanted need tables of their own.
     const bool slice = can_slice_ && (policy_ == EmitPolicy::kOnWindowClose || (policy_ == EmitPolicy::kAfterWatermark && lateness_us_ == 0) ||
                                       (policy_ == EmitPolicy::kOnUpdate && !tracking_));
@@ -324,7 +336,7 @@ class WindowAggregate final : public AggregateOperator {
 
   // What becomes of the rows of a window that closes; null: nothing.
   const BatchVisitor* closing() const {
-    const bool send = policy_ == EmitPolicy::kOnWindowClose || (policy_ == EmitPolicy::kAfterWatermark && sliced_);
+    const bool send = closed_only_ || policy_ == EmitPolicy::kOnWindowClose || (policy_ == EmitPolicy::kAfterWatermark && sliced_);
     return send ? (keep_content_ ? &emit_and_store_ : &emit_) : keep_content_ ? &store_ : nullptr;
   }
 
@@ -403,6 +415,7 @@ class WindowAggregate final : public AggregateOperator {
   WindowGrid grid_;
   uint32_t time_column_;
   bool can_slice_ = false, sliced_ = false, tracking_ = false;
+  bool closed_only_ = false;  // the outputs are told of windows when they close
   int64_t last_watermark_ = data::kWatermarkNone;  // of the last finish(), stream time
   int64_t closed_before_ = kNoneClosed;            // sliced: windows before it are closed
 

@@ -40,8 +40,8 @@ bool has_total_order(const plan::Node& node) {
 
 }  // namespace
 
-TopNState::TopNState(const plan::TopNNode& node)
-    : rank_(node.rank), bounded_(node.inputs[0]->append_only && rank_end(node) != kNoEnd), offset_(node.offset_rows),
+TopNState::TopNState(const plan::TopNNode& node, bool append_only)
+    : rank_(node.rank), bounded_((append_only || node.inputs[0]->append_only) && rank_end(node) != kNoEnd), offset_(node.offset_rows),
       end_(rank_end(node)), rows_(node.inputs[0]->types()), order_(node.order_by, node.inputs[0]->types()),
       forest_(rows_, order_, has_total_order(*node.inputs[0])), partition_keys_(partition_types(node)) {}
 

@@ -31,7 +31,8 @@ class TopNState {
     Ranks ranks;
   };
 
-  explicit TopNState(const plan::TopNNode& node);
+  // `append_only`: rows are only added, whatever the node says of its input.
+  TopNState(const plan::TopNNode& node, bool append_only);
 
   // The partition of a row, kNone when it is new and `create` is off. `columns`: the partition columns alone.
   uint32_t partition(std::span<const data::Column> columns, uint32_t row, uint64_t hash, bool create);
