@@ -43,6 +43,26 @@ void Operator::notify_inputs() {
   }
 }
 
+void Operator::save_common(ByteWriter& out) const {
+  for (uint64_t count : {counters.rows_in, counters.rows_out, counters.filtered, counters.late, counters.null_time,
+                         counters.errors, counters.emitted, counters.retracted}) {
+    out.put(count);
+  }
+  out.put(output_watermark_).put(static_cast<uint32_t>(port_watermarks_.size()));
+  for (int64_t watermark : port_watermarks_) out.put(watermark);
+}
+
+bool Operator::load_common(ByteReader& in) {
+  for (uint64_t* count : {&counters.rows_in, &counters.rows_out, &counters.filtered, &counters.late, &counters.null_time,
+                          &counters.errors, &counters.emitted, &counters.retracted}) {
+    *count = in.get<uint64_t>();
+  }
+  output_watermark_ = in.get<int64_t>();
+  if (in.get<uint32_t>() != port_watermarks_.size()) return false;
+  for (int64_t& watermark : port_watermarks_) watermark = in.get<int64_t>();
+  return in.ok();
+}
+
 int64_t Operator::input_watermark() const { return *std::min_element(port_watermarks_.begin(), port_watermarks_.end()); }
 
 void Operator::emit(const data::Batch& batch) {

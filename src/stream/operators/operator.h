@@ -17,6 +17,7 @@
 #include "data/batch.h"
 #include "data/type.h"
 #include "stream/operators/rejects.h"
+#include "stream/state/state_io.h"
 
 namespace laminar::stream {
 
@@ -59,6 +60,16 @@ class Operator {
   virtual void keep_content(bool) {}
   virtual uint64_t state_bytes() const { return 0; }
   virtual uint64_t state_rows() const { return 0; }
+
+  // Checkpoints, between ticks; the contract is in state/state_io.h. An operator that says no is recovered by replaying
+  // the log, and a checkpoint then frees nothing of it. What has no state says yes and leaves the other two alone.
+  virtual bool saves_state() const { return false; }
+  virtual uint32_t state_version() const { return 1; }
+  virtual void save_state(StateSink&, bool full) { (void)full; }
+  virtual Status load_state(StateSource&) { return {}; }
+  // Counters and watermarks, of every operator.
+  void save_common(ByteWriter& out) const;
+  bool load_common(ByteReader& in);
 
   const std::vector<data::Type>& types() const { return types_; }
 
