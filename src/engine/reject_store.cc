@@ -48,17 +48,30 @@ void put_time(BatchBuffer& to, uint32_t column, uint32_t row, int64_t us, bool p
 
 }  // namespace
 
-RejectStore::RejectStore(data::Schema columns, uint64_t rows_max) : rows_max_(rows_max) {
+RejectStore::RejectStore(const std::vector<data::Schema>& shapes, uint64_t rows_max) : rows_max_(rows_max) {
   const Type timestamp = Type::of(TypeKind::kTimestamp), text = Type::of(TypeKind::kVarchar);
   late_.schema = {{"reason", text}, {"watermark", timestamp}, {"window_start", timestamp}, {"window_end", timestamp}};
-  for (data::Field& field : columns) {
-    row_types_.push_back(field.type);
-    std::string name = field.name;
-    const auto taken = [this](const std::string& n) {
-      return std::any_of(late_.schema.begin(), late_.schema.end(), [&n](const data::Field& f) { return f.name == n; });
-    };
-    while (taken(name)) name = "row_" + name;
-    late_.schema.push_back({name, field.type});
+  for (const data::Schema& columns : shapes) {
+    const size_t shared_end = late_.schema.size();
+    std::vector<bool> used(shared_end, false);
+    Shape& shape = shapes_.emplace_back();
+    for (const data::Field& field : columns) {
+      shape.types.push_back(field.type);
+      size_t at = kFixedColumns;
+      while (at < shared_end && (used[at] || late_.schema[at].name != field.name || !(late_.schema[at].type == field.type))) ++at;
+      if (at < shared_end) {
+        used[at] = true;
+      } else {
+        std::string name = field.name;
+        const auto taken = [this](const std::string& n) {
+          return std::any_of(late_.schema.begin(), late_.schema.end(), [&n](const data::Field& f) { return f.name == n; });
+        };
+        while (taken(name)) name = "row_" + name;
+        at = late_.schema.size();
+        late_.schema.push_back({name, field.type});
+      }
+      shape.columns.push_back(static_cast<uint32_t>(at));
+    }
   }
   errors_.schema = {{"message", text}, {"row", text}};
 }
@@ -101,13 +114,15 @@ void RejectStore::reject(const std::vector<Type>& types, const data::Batch& batc
   const bool windowed = reject.window_start != reject.window_end;
   put_time(to, 2, at_row, reject.window_start, windowed);
   put_time(to, 3, at_row, reject.window_end, windowed);
-  const bool same_shape = types == row_types_;
-  for (uint32_t c = 0; c < row_types_.size(); ++c) {
-    Column& target = to.column(kFixedColumns + c);
-    if (same_shape) {
-      data::Value::from_column(row_types_[c], batch.columns[c], row).to_column(target, at_row, to.strings());
-    } else {
-      data::Value::null(row_types_[c]).to_column(target, at_row, to.strings());
+  for (uint32_t c = kFixedColumns; c < late_.schema.size(); ++c) {
+    data::Value::null(late_.schema[c].type).to_column(to.column(c), at_row, to.strings());
+  }
+  if (reject.port < shapes_.size() && types == shapes_[reject.port].types) {
+    const Shape& shape = shapes_[reject.port];
+    for (uint32_t c = 0; c < shape.types.size(); ++c) {
+      Column& target = to.column(shape.columns[c]);
+      data::set_valid(target.validity, at_row);
+      data::Value::from_column(shape.types[c], batch.columns[c], row).to_column(target, at_row, to.strings());
     }
   }
   if (listener_) {

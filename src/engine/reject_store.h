@@ -17,9 +17,9 @@ namespace laminar::engine {
 
 class RejectStore final : public stream::RejectedRows {
  public:
-  // `columns`: those of the rows that can be late (the input of the view's window). Rows of another shape keep their
-  // text only.
-  RejectStore(data::Schema columns, uint64_t rows_max);
+  // The rows that can be late, by port: the input of the view's window, both inputs of its join. Columns that two shapes
+  // share by name and type are one. Of rows of another shape the reason is kept.
+  RejectStore(const std::vector<data::Schema>& shapes, uint64_t rows_max);
 
   void reject(const std::vector<data::Type>& types, const data::Batch& batch, uint32_t row, const stream::Reject& reject) override;
 
@@ -47,7 +47,11 @@ class RejectStore final : public stream::RejectedRows {
   };
   Rows late_, errors_;
   uint64_t rows_max_;
-  std::vector<data::Type> row_types_;
+  struct Shape {
+    std::vector<data::Type> types;
+    std::vector<uint32_t> columns;  // of late_
+  };
+  std::vector<Shape> shapes_;  // by port
   stream::BatchVisitor listener_;
   std::unique_ptr<data::BatchBuffer> one_row_;
 };

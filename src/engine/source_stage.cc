@@ -29,7 +29,7 @@ SourceStage::SourceStage(std::shared_ptr<const sql::Object> object_, std::string
                          std::unique_ptr<stream::SourceDefinition> definition_, std::optional<stream::SourceTime> time_,
                          std::vector<uint32_t> processing_time_columns_)
     : object(std::move(object_)), connector(std::move(connector_name)), definition(std::move(definition_)), time(std::move(time_)),
-      processing_time_columns(std::move(processing_time_columns_)), rejects(object->columns, kRejectRowsMax),
+      processing_time_columns(std::move(processing_time_columns_)), rejects({object->columns}, kRejectRowsMax),
       op(data::types_of(object->columns), time) {
   name = object->name;
   op.set_rejects(&rejects);

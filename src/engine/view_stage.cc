@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint64_t kRejectRowsMax = 1 << 20;
 
-// The columns of the rows that can be late: the input of the window nearest to the sources, the left one of a join.
+// Whose rows can be late: the window or join within time nearest to the sources.
 const plan::Node* windowed_node(const plan::Node& node) {
   for (const plan::NodePtr& input : node.inputs) {
     if (const plan::Node* found = windowed_node(*input)) return found;
@@ -22,12 +22,15 @@ const plan::Node* windowed_node(const plan::Node& node) {
   return nullptr;
 }
 
-data::Schema late_columns(const plan::Node& root) {
-  data::Schema schema;
+std::vector<data::Schema> late_shapes(const plan::Node& root) {
+  std::vector<data::Schema> shapes;
   const plan::Node* node = windowed_node(root);
-  if (!node) return schema;
-  for (const plan::OutputColumn& column : node->inputs[0]->columns) schema.push_back({column.name, column.type});
-  return schema;
+  if (!node) return shapes;
+  for (const plan::NodePtr& input : node->inputs) {
+    data::Schema& schema = shapes.emplace_back();
+    for (const plan::OutputColumn& column : input->columns) schema.push_back({column.name, column.type});
+  }
+  return shapes;
 }
 
 }  // namespace
@@ -50,7 +53,7 @@ Result<std::unique_ptr<ViewStage>> ViewStage::make(std::shared_ptr<const sql::Ob
   view->plan = std::move(plan);
   const plan::Node& root = *view->plan.root;
   ASSIGN_OR_RETURN(view->pipeline, stream::build_pipeline(root));
-  view->rejects = std::make_unique<RejectStore>(late_columns(root), kRejectRowsMax);
+  view->rejects = std::make_unique<RejectStore>(late_shapes(root), kRejectRowsMax);
   for (auto& op : view->pipeline.operators) {
     op->set_rejects(view->rejects.get());
     view->operators.push_back(op.get());

@@ -172,7 +172,7 @@ std::string join_text(const JoinNode& node) {
   for (const JoinNode::Key& key : node.keys) {
     keys.push_back(qualified[key.left] + (key.null_equal ? " IS NOT DISTINCT FROM " : " = ") + qualified[width + key.right]);
   }
-  text += " keys=" + list_text(keys);
+  text += keys.empty() ? " no keys" : " keys=" + list_text(keys);
   if (node.time) {
     const std::string& time = qualified[node.time->left];
     const auto shifted = [&time](int64_t us) {
@@ -180,6 +180,7 @@ std::string join_text(const JoinNode& node) {
     };
     text += " time=[" + qualified[width + node.time->right] + " from " + shifted(node.time->lower_us) + " to " +
             shifted(node.time->upper_us) + "]";
+    if (node.unmatched_at_close) text += " unmatched=at close";
   }
   if (node.residual) text += " on=" + expression_text(node.residual, qualified);
   return text;

@@ -168,15 +168,23 @@ struct JoinNode : Node {
     uint32_t left = 0, right = 0;  // of one type
     bool null_equal = false;       // IS NOT DISTINCT FROM
   };
-  // left + lower <= right <= left + upper for two event-time columns. State is released by it; the rows of a match have
-  // been compared by `residual`.
+  // left + lower <= right <= left + upper for two event-time columns: a match keeps it, and state is released by it.
   struct TimeBound {
     uint32_t left = 0, right = 0;
     int64_t lower_us = 0, upper_us = 0;
   };
+  // Rows of a side leave when their time, in the named column, is behind that side's own watermark by more than `us`; what
+  // they have met stays as it is. Without columns: the user's word made the time bound.
+  struct Retention {
+    int64_t us = 0;
+    std::optional<uint32_t> left, right;
+  };
   JoinKind join = JoinKind::kInner;
-  std::vector<Key> keys;
+  std::vector<Key> keys;  // none: every pair is looked at
   std::optional<TimeBound> time;
+  std::optional<Retention> retention;
+  // With a time bound, a row that meets none comes out when none can come any more; else at once, and is taken back.
+  bool unmatched_at_close = false;
   expr::ExprPtr residual;  // what else a match needs, over the left columns and then the right ones; may be null
   bool pairs() const { return join != JoinKind::kSemi && join != JoinKind::kAnti; }
 };
@@ -193,6 +201,7 @@ struct ViewPlan {
   int64_t every_us = 0;
   int64_t lateness_us = 0;
   uint64_t retain_history_bytes = 0;
+  int64_t retention_us = 0;          // of joins of streams without a time bound; 0: not said
   std::vector<std::string> inputs;   // objects read, without repeats, in order of first use
   std::string late_data_to;          // sink name or empty
 };

@@ -245,13 +245,23 @@ TimeOffset earlier(TimeOffset a, TimeOffset b) { return a && b ? TimeOffset(std:
 void derive_join(JoinNode& node) {
   const Node& left = *node.inputs[0];
   const Node& right = *node.inputs[1];
-  const bool additive = node.time || node.join == JoinKind::kInner || node.join == JoinKind::kSemi;
+  const bool additive = (node.time && node.unmatched_at_close) || node.join == JoinKind::kInner || node.join == JoinKind::kSemi;
   node.append_only = left.append_only && right.append_only && additive;
   node.key = join_key(node);
   const size_t width = left.columns.size();
   for (OutputColumn& column : node.columns) column.time_offset_us.reset();
   if (!node.time) {
     node.state_bound = "all rows of both sides";
+    if (!node.retention) return;
+    // A row of the other side, of any time, can still meet the rows that are kept.
+    const int64_t us = node.retention->us;
+    const auto kept = [&](const char* side, const Node& input, std::optional<uint32_t> column, size_t first) -> std::string {
+      if (!column) return std::string("all ") + side + " rows";
+      if (first == 0 || node.pairs()) node.columns[first + *column].time_offset_us = shifted(input.columns[*column].time_offset_us, us, true);
+      return std::string(side) + " rows to " + input.columns[*column].name + " + " + duration_text(us) + " (retention)";
+    };
+    node.state_bound = kept("left", left, node.retention->left, 0) + ", " + kept("right", right, node.retention->right, width) +
+                       ", released at watermark";
     return;
   }
   // A row that is still to come, of either side, and what it can meet or leave unmatched: see JoinOperator.
@@ -272,7 +282,7 @@ void derive_join(JoinNode& node) {
     return us == 0 ? name : name + (us < 0 ? " - " : " + ") + duration_text(us < 0 ? -us : us);
   };
   node.state_bound = "left rows to " + released(left, time.left, time.upper_us) + ", right rows to " +
-                     released(right, time.right, -time.lower_us) + ", released at watermark";
+                     released(right, time.right, -time.lower_us) + (node.retention ? " (retention)" : "") + ", released at watermark";
 }
 
 }  // namespace

@@ -320,7 +320,7 @@ const Refusal kRefusals[] = {
     {"SELECT price, ^bidder FROM bids GROUP BY price", ErrorCode::kBindError, "GROUP BY"},
     {"SELECT * FROM bids WITH (^retain_histroy = '64 MB')", ErrorCode::kUnknownOption, "retain_history"},
     {"SELECT * FROM bids WITH (retain_history = ^'many')", ErrorCode::kInvalidOption, ""},
-    {"SELECT * FROM bids WITH (^retention = '1 day')", ErrorCode::kNotImplemented, "retention"},
+    {"SELECT * FROM bids WITH (^retention = '1 day')", ErrorCode::kInvalidOption, "retention"},
 };
 
 void expect_refused(const Result<plan::ViewPlan>& plan, const Refusal& refusal, int64_t offset) {

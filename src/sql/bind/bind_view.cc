@@ -44,6 +44,7 @@ struct BoundRelation {
   NodePtr root;
   std::vector<std::string> inputs;
   int64_t position = -1;  // of the query
+  bool used_retention = false;
 };
 
 // Names as DuckDB gives them to the columns of a table made from the query: repeated ones get a number.
@@ -88,7 +89,7 @@ void refuse_loose_sessions(Node& root) {
   });
 }
 
-BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& text) {
+BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& text, int64_t retention_us = 0) {
   auto statement = parse_query(text);
   rewrite_windows(context, *statement->node, QueryUse::kView);
   const QueryFacts facts = collect_facts(context, *statement->node);
@@ -104,12 +105,14 @@ BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& t
     }
   }();
   Translator translator(context, facts);
+  if (retention_us > 0) translator.set_retention(retention_us);
   NodePtr root = with_own_names(simplify(translator.translate(*query.plan)), query.names);
   name_columns(*root, query.names);
   refuse_loose_sessions(*root);
   plan::derive_properties(*root);
   relation.root = std::move(root);
   relation.inputs = translator.inputs();
+  relation.used_retention = translator.used_retention();
   return relation;
 }
 
@@ -117,6 +120,7 @@ BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& t
 struct WindowUse {
   bool windowed = false;      // an aggregate or assignment by windows
   bool time_bounded = false;  // or a grouping or ranking whose keys are event time
+  bool waits = false;         // or a join within a time bound that keeps rows without a match
 };
 
 WindowUse window_use(Node& root) {
@@ -130,10 +134,14 @@ WindowUse window_use(Node& root) {
       use.windowed |= aggregate.window.has_value();
       use.time_bounded |= aggregate.time_group.has_value();
     }
+    if (node.kind == NodeKind::kJoin) {
+      const auto& join = static_cast<const plan::JoinNode&>(node);
+      use.waits |= join.time && join.join != plan::JoinKind::kInner && join.join != plan::JoinKind::kSemi;
+    }
     if (node.kind == NodeKind::kTopN)
       use.time_bounded |= static_cast<const plan::TopNNode&>(node).time_partition.has_value();
   });
-  use.time_bounded |= use.windowed;
+  use.time_bounded |= use.windowed || use.waits;
   return use;
 }
 
@@ -162,8 +170,11 @@ void keep_late_rows(Node& root) {
   visit_nodes(root, [](Node& node) {
     if (node.kind != NodeKind::kJoin) return;
     const auto& join = static_cast<const plan::JoinNode&>(node);
-    if (!join.time) return;
-    if (!join.inputs[0]->columns[join.time->left].time_offset_us || !join.inputs[1]->columns[join.time->right].time_offset_us) {
+    const auto lost = [&join](size_t side, std::optional<uint32_t> column) {
+      return column && !join.inputs[side]->columns[*column].time_offset_us;
+    };
+    if ((join.time && (lost(0, join.time->left) || lost(1, join.time->right))) ||
+        (join.retention && (lost(0, join.retention->left) || lost(1, join.retention->right)))) {
       throw BindFailure(ErrorCode::kUnboundedState,
                         "a join of a stream with groups that are no windows keeps all its rows: group by a window, or join "
                         "materialized views, which keep their rows anyway",
@@ -183,6 +194,8 @@ void set_policies(Node& root, EmitPolicy emit, int64_t lateness_us) {
       if (top_n.time_partition && emit == EmitPolicy::kOnWindowClose) top_n.emit = emit;
     } else if (node.kind == NodeKind::kWindowAssign) {
       static_cast<plan::WindowAssignNode&>(node).lateness_us = lateness_us;
+    } else if (node.kind == NodeKind::kJoin) {
+      static_cast<plan::JoinNode&>(node).unmatched_at_close = emit != EmitPolicy::kOnUpdate;
     }
   });
   plan::derive_properties(root);
@@ -205,7 +218,7 @@ const char* what_retracts(const Node& node) {
     case NodeKind::kTopN:
       return "it ranks rows without time";
     case NodeKind::kJoin:
-      return "it joins rows without time";
+      return static_cast<const plan::JoinNode&>(node).time ? "a row without a match so far may find one" : "it joins rows without time";
     default:
       return "part of it retracts rows";
   }
@@ -273,7 +286,7 @@ void apply_emit(plan::ViewPlan& plan, const CreateView& statement) {
     plan.every_us = emit.every_us;
     const bool closes = emit.mode == EmitMode::kOnWindowClose || emit.mode == EmitMode::kFinal;
     if (closes || emit.mode == EmitMode::kAfterWatermark) {
-      if (closes ? !use.time_bounded : !use.windowed) {
+      if (closes ? !use.time_bounded : !use.windowed && !use.waits) {
         throw BindFailure(
             ErrorCode::kNeedsWatermark,
             std::string(clause_text(emit.mode)) +
@@ -352,15 +365,19 @@ constexpr OptionSpec kViewOptions[] = {
      1,
      std::numeric_limits<int64_t>::max(),
      "bytes of past ticks kept for AS OF TICK and AT (VERSION => ...)"},
+    {"retention",
+     OptionKind::kInterval,
+     false,
+     {},
+     {},
+     1,
+     std::numeric_limits<int64_t>::max() / 4,
+     "event time for which a join of streams without a time bound keeps rows"},
 };
 
 void apply_options(plan::ViewPlan& plan, const CreateView& statement) {
   std::vector<OptionInput> inputs;
   for (const OptionText& option : statement.options) {
-    if (option.key == "retention") {
-      throw BindFailure(ErrorCode::kNotImplemented,
-                        "retention is not implemented yet: bound the state by a window instead", option.key_offset);
-    }
     inputs.push_back({option.key, option.value, option.key_offset, option.value_offset});
   }
   const std::string object = (statement.is_stream ? "stream " : "view ") + statement.name.name;
@@ -373,6 +390,7 @@ void apply_options(plan::ViewPlan& plan, const CreateView& statement) {
     }
     plan.retain_history_bytes = static_cast<uint64_t>(values->integer("retain_history"));
   }
+  if (values->has("retention")) plan.retention_us = values->integer("retention");
 }
 
 template <class Function>
@@ -392,7 +410,14 @@ Result<plan::ViewPlan> bind_view(duckdb::ClientContext& context, Backend&, const
     plan.name = statement.name.name;
     plan.is_stream = statement.is_stream;
     apply_options(plan, statement);
-    BoundRelation relation = bind_relation(context, statement.query_text);
+    BoundRelation relation = bind_relation(context, statement.query_text, plan.retention_us);
+    if (plan.retention_us > 0 && !relation.used_retention) {
+      const auto option = std::find_if(statement.options.begin(), statement.options.end(),
+                                       [](const OptionText& text) { return text.key == "retention"; });
+      throw BindFailure(ErrorCode::kInvalidOption,
+                        "retention bounds joins of streams without a time bound, and this query has none: leave it out",
+                        option == statement.options.end() ? -1 : option->key_offset);
+    }
     plan.root = std::move(relation.root);
     plan.inputs = std::move(relation.inputs);
     apply_emit(plan, statement);

@@ -364,6 +364,8 @@ ColumnMap prune_join(plan::JoinNode& node, const std::vector<bool>& needed) {
   if (node.residual) expr::collect_columns(*node.residual, used);
   for (const plan::JoinNode::Key& key : node.keys) used[key.left] = used[width + key.right] = true;
   if (node.time) used[node.time->left] = used[width + node.time->right] = true;
+  if (node.retention && node.retention->left) used[*node.retention->left] = true;
+  if (node.retention && node.retention->right) used[width + *node.retention->right] = true;
   const auto middle = used.begin() + static_cast<std::ptrdiff_t>(width);
   ColumnMap map = prune(node.inputs[0], std::vector<bool>(used.begin(), middle));
   const ColumnMap right_map = prune(node.inputs[1], std::vector<bool>(middle, used.end()));
@@ -375,6 +377,8 @@ ColumnMap prune_join(plan::JoinNode& node, const std::vector<bool>& needed) {
     node.time->left = map[node.time->left];
     node.time->right = right_map[node.time->right];
   }
+  if (node.retention && node.retention->left) node.retention->left = map[*node.retention->left];
+  if (node.retention && node.retention->right) node.retention->right = right_map[*node.retention->right];
   const uint32_t kept = static_cast<uint32_t>(node.inputs[0]->columns.size());
   for (const uint32_t column : right_map) map.push_back(column == kDropped ? kDropped : kept + column);
   if (node.residual) node.residual = expr::remap_columns(node.residual, map);

@@ -130,10 +130,8 @@ bool wants_foreign_update(AggregateKind kind) {
 
 }  // namespace
 
-// The event time of the node's rows as one of its columns, carried up from the scan where projections have dropped it.
-// New columns go to the end, so positions stay.
-static std::optional<uint32_t> provide_time_column(
-    plan::Node& node, const std::map<std::string, std::shared_ptr<const Object>>& objects) {
+std::optional<uint32_t> provide_time_column(plan::Node& node,
+                                            const std::map<std::string, std::shared_ptr<const Object>>& objects) {
   switch (node.kind) {
     case plan::NodeKind::kScan: {
       auto& scan = static_cast<plan::ScanNode&>(node);
@@ -286,6 +284,45 @@ AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression&
   return call;
 }
 
+// EXISTS and scalar subqueries are counted over a LIMIT of one or two rows without an order. Which rows it keeps matters
+// not: counts go up to it, and first() takes any.
+static std::optional<uint64_t> limit_below(const duckdb::LogicalAggregate& bound) {
+  if (!bound.groups.empty() || bound.children[0]->type != duckdb::LogicalOperatorType::LOGICAL_LIMIT) return std::nullopt;
+  const auto& limit = bound.children[0]->Cast<duckdb::LogicalLimit>();
+  const bool no_offset = limit.offset_val.Type() == duckdb::LimitNodeType::UNSET ||
+                         (limit.offset_val.Type() == duckdb::LimitNodeType::CONSTANT_VALUE && limit.offset_val.GetConstantValue() == 0);
+  if (!no_offset || limit.limit_val.Type() != duckdb::LimitNodeType::CONSTANT_VALUE || limit.limit_val.GetConstantValue() == 0 ||
+      limit.children[0]->type == duckdb::LogicalOperatorType::LOGICAL_ORDER_BY) {
+    return std::nullopt;
+  }
+  for (const auto& expression : bound.expressions) {
+    const auto& call = expression->Cast<duckdb::BoundAggregateExpression>();
+    if ((call.function.name != "count_star" && call.function.name != "first") || call.filter || call.order_bys) return std::nullopt;
+  }
+  return limit.limit_val.GetConstantValue();
+}
+
+static NodePtr with_counts_at_most(NodePtr input, uint64_t limit) {
+  const auto& aggregate = static_cast<const plan::AggregateNode&>(*input);
+  auto project = std::make_unique<plan::ProjectNode>();
+  for (uint32_t i = 0; i < input->columns.size(); i++) {
+    const plan::OutputColumn& column = input->columns[i];
+    expr::ExprPtr value = expr::column_ref(i, column.type, column.name);
+    if (aggregate.aggregates[i].kind == AggregateKind::kCountStar) {
+      const expr::ExprPtr most = expr::constant(data::Value::of(column.type, static_cast<int64_t>(limit)));
+      auto least = std::make_shared<expr::Expr>();
+      least->kind = expr::ExprKind::kCase;
+      least->type = column.type;
+      least->args = {expr::call(expr::Op::kGreater, Type::of(TypeKind::kBoolean), {value, most}), most, value};
+      value = least;
+    }
+    project->expressions.push_back(std::move(value));
+    project->columns.push_back({column.name, column.type, std::nullopt});
+  }
+  project->inputs.push_back(std::move(input));
+  return finished(std::move(project));
+}
+
 NodePtr Translator::aggregate(duckdb::LogicalAggregate& bound) {
   if (bound.grouping_sets.size() > 1 || !bound.grouping_functions.empty()) {
     throw BindFailure(
@@ -293,7 +330,8 @@ NodePtr Translator::aggregate(duckdb::LogicalAggregate& bound) {
         "GROUPING SETS, ROLLUP and CUBE in a view are not implemented yet: write one view for each grouping",
         facts_.group_by >= 0 ? facts_.group_by : facts_.first);
   }
-  NodePtr input = translate(*bound.children[0]);
+  const std::optional<uint64_t> limit = limit_below(bound);
+  NodePtr input = translate(limit ? *bound.children[0]->children[0] : *bound.children[0]);
   auto node = std::make_unique<plan::AggregateNode>();
   ColumnSet columns(*this, *input);
   for (const auto& group : bound.groups) {
@@ -319,7 +357,8 @@ NodePtr Translator::aggregate(duckdb::LogicalAggregate& bound) {
       if (source.time_offset_us && !aggregate.time_group) aggregate.time_group = i;
     }
   }
-  return finished(std::move(result));
+  result = finished(std::move(result));
+  return limit ? with_counts_at_most(std::move(result), *limit) : std::move(result);
 }
 
 NodePtr Translator::distinct(duckdb::LogicalDistinct& bound) {

@@ -69,6 +69,8 @@ struct Conditions {
   struct Comparison {
     BoundPtr left, right;
     ExpressionType type;
+    // Columns of event time, where the comparison says nothing but their distance.
+    std::optional<std::pair<uint32_t, uint32_t>> times = {};
   };
   std::vector<Comparison> comparisons;
   std::vector<BoundPtr> others;
@@ -143,14 +145,15 @@ struct TimePair {
 
 class TimePairs {
  public:
-  void add(const TimeTerm& left, const TimeTerm& right, ExpressionType type) {
+  // Whether the pair of columns says all of the comparison.
+  bool add(const TimeTerm& left, const TimeTerm& right, ExpressionType type) {
     int64_t difference;  // left + difference <type> right
-    if (__builtin_sub_overflow(left.shift_us, right.shift_us, &difference)) return;
+    if (__builtin_sub_overflow(left.shift_us, right.shift_us, &difference)) return false;
     TimePair& pair = find(left.column, right.column);
     const auto at_least = [&](int64_t us) { pair.lower = pair.lower ? std::max(*pair.lower, us) : us; };
     const auto at_most = [&](int64_t us) { pair.upper = pair.upper ? std::min(*pair.upper, us) : us; };
     constexpr int64_t kMax = std::numeric_limits<int64_t>::max() / 4;
-    if (difference > kMax || difference < -kMax) return;
+    if (difference > kMax || difference < -kMax) return false;
     switch (type) {
       case ExpressionType::COMPARE_EQUAL:
         at_least(difference);
@@ -160,12 +163,13 @@ class TimePairs {
       case ExpressionType::COMPARE_LESSTHAN: at_least(difference + 1); break;
       case ExpressionType::COMPARE_GREATERTHANOREQUALTO: at_most(difference); break;
       case ExpressionType::COMPARE_GREATERTHAN: at_most(difference - 1); break;
-      default: break;
+      default: return false;
     }
+    return true;
   }
   std::optional<JoinNode::TimeBound> bound() const {
     for (const TimePair& pair : pairs_) {
-      if (pair.lower && pair.upper) return JoinNode::TimeBound{pair.left, pair.right, *pair.lower, std::max(*pair.lower, *pair.upper)};
+      if (pair.lower && pair.upper) return JoinNode::TimeBound{pair.left, pair.right, *pair.lower, *pair.upper};
     }
     return std::nullopt;
   }
@@ -180,62 +184,89 @@ class TimePairs {
   std::vector<TimePair> pairs_;
 };
 
+}  // namespace
+
 // Whether all rows of a stream pass through the node; what groups or ranks them keeps less.
-template <class IsStream>
-bool passes_stream(const Node& node, const IsStream& is_stream) {
-  if (node.kind == plan::NodeKind::kScan) return is_stream(node);
+bool Translator::passes_stream(const Node& node) const {
+  if (node.kind == plan::NodeKind::kScan) return !objects_.at(static_cast<const plan::ScanNode&>(node).object)->holds_content;
   if (node.kind == plan::NodeKind::kAggregate || node.kind == plan::NodeKind::kTopN) return false;
-  return std::any_of(node.inputs.begin(), node.inputs.end(),
-                     [&](const NodePtr& input) { return passes_stream(*input, is_stream); });
+  return std::any_of(node.inputs.begin(), node.inputs.end(), [&](const NodePtr& input) { return passes_stream(*input); });
 }
 
 // Whether no row changes behind the node's watermark, late rows of streams aside: not so for tables and views, and groups
 // without a window, which take rows of any time.
-template <class IsStream>
-bool follows_watermark(const Node& node, const IsStream& is_stream) {
+bool Translator::follows_watermark(const Node& node) const {
   switch (node.kind) {
-    case plan::NodeKind::kScan: return is_stream(node);
+    case plan::NodeKind::kScan: return !objects_.at(static_cast<const plan::ScanNode&>(node).object)->holds_content;
     case plan::NodeKind::kAggregate: return static_cast<const plan::AggregateNode&>(node).window.has_value();
     case plan::NodeKind::kTopN: return false;
     case plan::NodeKind::kJoin: return static_cast<const JoinNode&>(node).time.has_value();
     default:
-      return std::all_of(node.inputs.begin(), node.inputs.end(),
-                         [&](const NodePtr& input) { return follows_watermark(*input, is_stream); });
+      return std::all_of(node.inputs.begin(), node.inputs.end(), [&](const NodePtr& input) { return follows_watermark(*input); });
   }
 }
 
-}  // namespace
+// Two streams: rows at most the retention apart meet. A stream and what holds its content: the stream's rows stay so long.
+void Translator::retain(JoinNode& join, Node& left, Node& right, int64_t position) {
+  const auto time_of = [&](Node& side) {
+    const auto column = provide_time_column(side, objects_);
+    if (!column || side.columns[*column].type.physical() != data::Physical::kI64) {
+      throw BindFailure(ErrorCode::kNeedsWatermark,
+                        "retention is counted in event time: declare the source with WATERMARK FOR a column", position);
+    }
+    return *column;
+  };
+  used_retention_ = true;
+  join.retention.emplace();
+  join.retention->us = *retention_us_;
+  const bool of_left = passes_stream(left), of_right = passes_stream(right);
+  if (of_left && of_right) {
+    const uint32_t left_time = time_of(left), right_time = time_of(right);
+    join.time = JoinNode::TimeBound{left_time, right_time, -*retention_us_, *retention_us_};
+    return;
+  }
+  if (of_left) join.retention->left = time_of(left);
+  if (of_right) join.retention->right = time_of(right);
+}
 
 // What subqueries in expressions become are joins, too.
 NodePtr Translator::join(duckdb::LogicalOperator& op) {
-  const bool compares = op.type == LogicalOperatorType::LOGICAL_COMPARISON_JOIN;
+  const bool delim = op.type == LogicalOperatorType::LOGICAL_DELIM_JOIN;
+  const bool compares = op.type == LogicalOperatorType::LOGICAL_COMPARISON_JOIN || delim;
   const bool any = op.type == LogicalOperatorType::LOGICAL_ANY_JOIN;
+  const bool cross = op.type == LogicalOperatorType::LOGICAL_CROSS_PRODUCT;
   std::optional<JoinKind> kind;
-  bool from_subquery = op.type == LogicalOperatorType::LOGICAL_DELIM_JOIN || op.type == LogicalOperatorType::LOGICAL_DEPENDENT_JOIN;
+  bool from_subquery = op.type == LogicalOperatorType::LOGICAL_DEPENDENT_JOIN;
+  bool single = false, mark = false;
+  if (cross) kind = JoinKind::kInner;
   if (compares || any) {
     const duckdb::JoinType type = op.Cast<duckdb::LogicalJoin>().join_type;
-    kind = kind_of(type);
-    from_subquery = type == duckdb::JoinType::SINGLE || type == duckdb::JoinType::MARK || type == duckdb::JoinType::SEMI ||
-                    type == duckdb::JoinType::ANTI;
+    single = type == duckdb::JoinType::SINGLE;
+    mark = type == duckdb::JoinType::MARK;
+    kind = single ? JoinKind::kLeft : kind_of(type);
+    from_subquery = delim || single || mark || type == duckdb::JoinType::SEMI || type == duckdb::JoinType::ANTI;
   }
   const int64_t join_at = facts_.join >= 0 ? facts_.join : facts_.first;
   const int64_t position = (from_subquery || facts_.join < 0) && facts_.subquery >= 0 ? facts_.subquery : join_at;
   const auto refuse = [&](ErrorCode code, const std::string& message) { throw BindFailure(code, message, position); };
+  if (delim && op.Cast<duckdb::LogicalComparisonJoin>().delim_flipped) {
+    refuse(ErrorCode::kNotImplemented, "this form of a correlated subquery is not implemented yet");
+  }
+  if (mark && compares) return mark_join(op.Cast<duckdb::LogicalComparisonJoin>(), position);
   if (!kind) {
     if (position == facts_.subquery && position >= 0) {
-      refuse(ErrorCode::kNotImplemented,
-             "of subqueries in expressions, a view takes IN, EXISTS and NOT EXISTS; this one is not implemented yet");
+      refuse(ErrorCode::kNotImplemented, "this form of a subquery in an expression is not implemented yet");
     }
-    refuse(ErrorCode::kNotImplemented,
-           op.type == LogicalOperatorType::LOGICAL_CROSS_PRODUCT
-               ? "a join in a view needs an equality between its sides, such as a.id = b.id; other joins are not implemented yet"
-               : op.type == LogicalOperatorType::LOGICAL_ASOF_JOIN ? "ASOF joins in a view are not implemented yet"
-                                                                   : "this kind of join in a view is not implemented yet");
+    refuse(ErrorCode::kNotImplemented, op.type == LogicalOperatorType::LOGICAL_ASOF_JOIN
+                                           ? "ASOF joins in a view are not implemented yet"
+                                           : "this kind of join in a view is not implemented yet");
   }
-  auto& bound = op.Cast<duckdb::LogicalJoin>();
-  if (bound.HasProjectionMap()) refuse(ErrorCode::kInternal, "a join with a projection map");
+  if (!cross && op.Cast<duckdb::LogicalJoin>().HasProjectionMap()) refuse(ErrorCode::kInternal, "a join with a projection map");
 
-  NodePtr left = translate(*op.children[0]), right = translate(*op.children[1]);
+  NodePtr left = translate(*op.children[0]);
+  if (delim) delim_joins_.push_back(&op.Cast<duckdb::LogicalComparisonJoin>());
+  NodePtr right = translate(*op.children[1]);
+  if (delim) delim_joins_.pop_back();
   const size_t left_width = left->columns.size(), right_width = right->columns.size();
   Conditions conditions;
   if (compares) {
@@ -244,7 +275,7 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
       conditions.comparisons.push_back({condition.left->Copy(), condition.right->Copy(), condition.comparison});
     }
     if (comparison.predicate) split(comparison.predicate->Copy(), left_width, conditions);
-  } else {
+  } else if (any) {
     split(op.Cast<duckdb::LogicalAnyJoin>().condition->Copy(), left_width, conditions);
   }
 
@@ -256,24 +287,26 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
   left_columns.add_all();
   right_columns.add_all();
   TimePairs times;
+  const auto is_key = [](const Conditions::Comparison& comparison) {
+    return comparison.type == ExpressionType::COMPARE_EQUAL || comparison.type == ExpressionType::COMPARE_NOT_DISTINCT_FROM;
+  };
+  std::vector<uint32_t> unique_by;
   for (Conditions::Comparison& comparison : conditions.comparisons) {
-    const bool null_equal = comparison.type == ExpressionType::COMPARE_NOT_DISTINCT_FROM;
-    if (comparison.type == ExpressionType::COMPARE_EQUAL || null_equal) {
+    if (is_key(comparison)) {
       if (node->keys.size() == 32) refuse(ErrorCode::kNotImplemented, "more than 32 equalities in a join are not implemented yet");
+      const bool null_equal = comparison.type == ExpressionType::COMPARE_NOT_DISTINCT_FROM;
       node->keys.push_back({left_columns.add(*comparison.left), right_columns.add(*comparison.right), null_equal});
+      unique_by.push_back(node->keys.back().right);
     } else {
       const auto left_term = time_term(*expression(*comparison.left, left->columns), *left);
       const auto right_term = time_term(*expression(*comparison.right, right->columns), *right);
-      if (left_term && right_term) times.add(*left_term, *right_term, comparison.type);
+      if (left_term && right_term && times.add(*left_term, *right_term, comparison.type)) {
+        comparison.times = {left_term->column, right_term->column};
+      }
     }
   }
-  if (node->keys.empty()) {
-    refuse(ErrorCode::kNotImplemented,
-           "a join in a view needs an equality between its sides, such as a.id = b.id; other joins are not implemented yet");
-  }
-  const auto is_stream = [this](const Node& scan) { return !objects_.at(static_cast<const plan::ScanNode&>(scan).object)->holds_content; };
-  const bool streams = passes_stream(*left, is_stream) || passes_stream(*right, is_stream);
-  const bool timed = streams || (follows_watermark(*left, is_stream) && follows_watermark(*right, is_stream));
+  const bool streams = passes_stream(*left) || passes_stream(*right);
+  const bool timed = streams || (follows_watermark(*left) && follows_watermark(*right));
   left = left_columns.apply(std::move(left));
   right = right_columns.apply(std::move(right));
   for (const JoinNode::Key& key : node->keys) {
@@ -284,14 +317,34 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
       times.add({key.left, 0}, {key.right, 0}, ExpressionType::COMPARE_EQUAL);
     }
   }
+  if (single && !at_most_one(*right, unique_by)) {
+    refuse(ErrorCode::kNotImplemented,
+           "a scalar subquery in a view must give one row at most by its form: let it aggregate, as in (SELECT max(x) ...), or "
+           "compare the whole primary key of the table it reads");
+  }
 
-  // What a match needs besides its keys, over all columns of both sides.
+  // Tables and views are their own bound, and take rows of any time; streams are bounded by event time alone.
+  if (timed) node->time = times.bound();
+  const bool never = node->time && node->time->lower_us > node->time->upper_us;
+  if (never) node->time->upper_us = node->time->lower_us;  // no bound holds less; the conditions say the rest
+  if (streams && !node->time) {
+    if (!retention_us_) {
+      refuse(ErrorCode::kUnboundedState,
+             "a join of a stream keeps all its rows unless their times are compared: add to ON a condition like b.ts BETWEEN "
+             "a.ts - INTERVAL '5 minutes' AND a.ts + INTERVAL '5 minutes' over columns with watermarks, say how long rows are "
+             "kept by WITH (retention = '1 hour'), or join materialized views, which keep their rows anyway");
+    }
+    retain(*node, *left, *right, position);
+  }
+
+  // What a match needs besides its keys and the time bound, over all columns of both sides.
   std::vector<plan::OutputColumn> both = left->columns;
   both.insert(both.end(), right->columns.begin(), right->columns.end());
   const size_t left_all = left->columns.size();
   duckdb::vector<BoundPtr> residual;
   for (Conditions::Comparison& comparison : conditions.comparisons) {
-    if (comparison.type == ExpressionType::COMPARE_EQUAL || comparison.type == ExpressionType::COMPARE_NOT_DISTINCT_FROM) continue;
+    if (is_key(comparison)) continue;
+    if (node->time && !never && comparison.times && *comparison.times == std::pair(node->time->left, node->time->right)) continue;
     visit_references(comparison.right, [&](duckdb::BoundReferenceExpression& reference) { reference.index += left_all; });
     residual.push_back(duckdb::make_uniq<duckdb::BoundComparisonExpression>(comparison.type, std::move(comparison.left),
                                                                             std::move(comparison.right)));
@@ -304,14 +357,6 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
   }
   node->residual = conjunction(residual, both);
 
-  // Tables and views are their own bound, and take rows of any time; streams are bounded by event time alone.
-  if (timed) node->time = times.bound();
-  if (streams && !node->time) {
-    refuse(ErrorCode::kUnboundedState,
-           "a join of a stream keeps all its rows unless their times are compared: add to ON a condition like b.ts BETWEEN "
-           "a.ts - INTERVAL '5 minutes' AND a.ts + INTERVAL '5 minutes' over columns with watermarks, or join materialized "
-           "views, which keep their rows anyway");
-  }
   node->columns = node->pairs() ? both : left->columns;
   for (plan::OutputColumn& column : node->columns) column.time_offset_us.reset();
   node->inputs.push_back(std::move(left));

@@ -176,6 +176,8 @@ NodePtr Translator::translate(LogicalOperator& op) {
     case LogicalOperatorType::LOGICAL_POSITIONAL_JOIN:
     case LogicalOperatorType::LOGICAL_CROSS_PRODUCT:
       return join(op);
+    case LogicalOperatorType::LOGICAL_DELIM_GET:
+      return delim_get(op);
     case LogicalOperatorType::LOGICAL_EXCEPT:
     case LogicalOperatorType::LOGICAL_INTERSECT:
       refuse(ErrorCode::kNotImplemented,

@@ -1,7 +1,8 @@
 // From DuckDB's rewritten plan to plan/: operator by operator, by a closed list. What is not on it is refused.
 //
 // One file per family: translate_expression, translate_relation (scan, filter, project, values, union, CTE),
-// translate_aggregate, translate_top_n (ranks, LIMIT, DISTINCT ON), translate_window, translate_join.
+// translate_aggregate, translate_top_n (ranks, LIMIT, DISTINCT ON), translate_window, translate_join,
+// translate_subquery (what IN, ANY, EXISTS and scalar subqueries in expressions become).
 //
 // Errors:  BindFailure with the position that the expression or the clause has in the script.
 #pragma once
@@ -11,6 +12,7 @@
 #include <duckdb/planner/logical_operator.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,7 @@ namespace duckdb {
 class BoundAggregateExpression;
 class BoundFunctionExpression;
 class LogicalAggregate;
+class LogicalComparisonJoin;
 class LogicalDistinct;
 class LogicalFilter;
 class LogicalGet;
@@ -44,6 +47,9 @@ class Translator {
   plan::NodePtr translate(duckdb::LogicalOperator& op);
   // Columns by position in `input`.
   expr::ExprPtr expression(const duckdb::Expression& bound, const std::vector<plan::OutputColumn>& input);
+  // How long joins of streams without a time bound keep their rows.
+  void set_retention(int64_t us) { retention_us_ = us; }
+  bool used_retention() const { return used_retention_; }
   // Objects read so far, each once, in order.
   const std::vector<std::string>& inputs() const { return inputs_; }
 
@@ -82,6 +88,13 @@ class Translator {
 
   // translate_join.cc
   plan::NodePtr join(duckdb::LogicalOperator& op);
+  bool passes_stream(const plan::Node& node) const;
+  bool follows_watermark(const plan::Node& node) const;
+  void retain(plan::JoinNode& join, plan::Node& left, plan::Node& right, int64_t position);
+
+  // translate_subquery.cc
+  plan::NodePtr mark_join(duckdb::LogicalComparisonJoin& join, int64_t position);
+  plan::NodePtr delim_get(duckdb::LogicalOperator& op);
 
   // translate_expression.cc
   expr::ExprPtr native(const duckdb::Expression& bound, const std::vector<plan::OutputColumn>& input);
@@ -93,6 +106,9 @@ class Translator {
   std::vector<std::string> inputs_;
   std::map<std::string, std::shared_ptr<const Object>> objects_;  // by name, those scanned
   std::map<duckdb::idx_t, duckdb::LogicalOperator*> ctes_;
+  std::vector<duckdb::LogicalComparisonJoin*> delim_joins_;  // whose right side is being translated, the innermost last
+  std::optional<int64_t> retention_us_;
+  bool used_retention_ = false;
 };
 
 class ColumnSet {
@@ -125,6 +141,11 @@ plan::NodePtr project_columns(plan::NodePtr input, const std::vector<uint32_t>& 
 // The name of an output: its alias, else its text with the names of the input's columns.
 std::string output_name(const duckdb::Expression& bound, const expr::Expr& expression,
                         const std::vector<plan::OutputColumn>& input);
+// The event time of the node's rows as one of its columns, carried up from the scan where projections have dropped it.
+// New columns go to the end, so positions stay.
+std::optional<uint32_t> provide_time_column(plan::Node& node, const std::map<std::string, std::shared_ptr<const Object>>& objects);
+// Whether the node has one row at most for each value of the columns `key`.
+bool at_most_one(const plan::Node& node, const std::vector<uint32_t>& key);
 plan::SortKey sort_key(uint32_t column, const duckdb::BoundOrderByNode& order);
 
 }  // namespace laminar::sql

@@ -59,7 +59,7 @@ Result<std::unique_ptr<JoinOperator>> JoinOperator::make(const plan::JoinNode& n
 
 JoinOperator::JoinOperator(const plan::JoinNode& node, std::unique_ptr<expr::Program> residual)
     : Operator(node.types()), kind_(node.join), pairs_out_(node.pairs()), timed_(node.time.has_value()),
-      shape_(key_types(node)), groups_(&shape_, &pool_), residual_(std::move(residual)), pair_types_(both_types(node)),
+      waits_(timed_ && node.unmatched_at_close), shape_(key_types(node)), groups_(&shape_, &pool_), residual_(std::move(residual)), pair_types_(both_types(node)),
       key_columns_(node.keys.size()), hashes_(data::kBatchRowsMax), taking_part_(data::kBatchRowsMax),
       selection_(data::kBatchRowsMax), pair_slots_(data::kBatchRowsMax), pair_changes_(data::kBatchRowsMax),
       row_groups_(data::kBatchRowsMax), pairs_(pair_types_), single_(types()), selector_(pair_types_) {
@@ -77,12 +77,26 @@ JoinOperator::JoinOperator(const plan::JoinNode& node, std::unique_ptr<expr::Pro
     inputs_[1].time = node.time->right;
     inputs_[0].release_after_us = node.time->upper_us;
     inputs_[1].release_after_us = -node.time->lower_us;
+    lower_us_ = node.time->lower_us;
+    upper_us_ = node.time->upper_us;
+    for (uint32_t port = 0; port < 2; ++port) {
+      inputs_[port].released = true;
+      inputs_[port].released_by = 1 - port;
+    }
+  } else if (node.retention) {
+    inputs_[0].time = node.retention->left;
+    inputs_[1].time = node.retention->right;
+    for (uint32_t port = 0; port < 2; ++port) {
+      inputs_[port].released = inputs_[port].time.has_value();
+      inputs_[port].released_by = port;
+      inputs_[port].release_after_us = node.retention->us;
+    }
   }
   for (uint32_t port = 0; port < 2; ++port) {
     Input& input = inputs_[port];
     const plan::Node& below = *node.inputs[port];
     input.types = below.types();
-    if (timed_) input.time_offset_us = below.columns[*input.time].time_offset_us.value_or(0);
+    if (input.time) input.time_offset_us = below.columns[*input.time].time_offset_us.value_or(0);
     heads_[port] = shape_.append(8);
     std::memset(shape_.prototype.data() + heads_[port], 0xff, 8);
     sides_[port] = std::make_unique<JoinSide>(input.types, heads_[port], below.append_only);
@@ -110,6 +124,7 @@ bool JoinOperator::takes_part(uint32_t port, const data::Batch& batch, uint32_t 
       ++counters.late;
       if (rejects()) {
         Reject reject;
+        reject.port = port;
         reject.watermark = batch.row_watermark ? batch.row_watermark[row] : input.last_watermark;
         rejects()->reject(input.types, batch, row, reject);
       }
@@ -127,6 +142,7 @@ bool JoinOperator::takes_part(uint32_t port, const data::Batch& batch, uint32_t 
     if (rejects()) {
       Reject reject;
       reject.reason = RejectReason::kNullTime;
+      reject.port = port;
       rejects()->reject(input.types, batch, row, reject);
     }
   }
@@ -153,7 +169,11 @@ void JoinOperator::push(uint32_t port, const data::Batch& batch) {
     const uint32_t row = taking_part_[i];
     char* group = row_groups_[i];
     const JoinSide::Applied applied = own.apply(group, batch, row);
-    if (applied.fresh && timed_) own.set_time(applied.slot, batch.columns[*input.time].values<int64_t>()[row]);
+    if (applied.fresh && input.released) {
+      const data::Column& time = batch.columns[*input.time];
+      // One without a time is older than any.
+      own.set_time(applied.slot, time.is_null(row) ? kWatermarkNone : time.values<int64_t>()[row]);
+    }
     if (batch.weight(row) < 0 && !(group_header(group).mark & kGroupMaybeEmpty)) {
       group_header(group).mark |= kGroupMaybeEmpty;
       maybe_empty_.push_back(group);
@@ -167,6 +187,12 @@ void JoinOperator::push(uint32_t port, const data::Batch& batch) {
   erase_empty_groups();
 }
 
+// Whether a row of `port` and one of the other side lie within the time bound.
+bool JoinOperator::in_time(uint32_t port, int64_t time, int64_t other) const {
+  const int64_t left = port == 0 ? time : other, right = port == 0 ? other : time;
+  return shift_time(left, lower_us_) <= right && right <= shift_time(left, upper_us_);
+}
+
 // Lines up the partners that the key gives a change; whether they match is found for many at once.
 void JoinOperator::meet(uint32_t port, const data::Batch& batch, uint32_t change, char* group) {
   // The row of a semi or anti join that was there before knows its matches.
@@ -175,6 +201,7 @@ void JoinOperator::meet(uint32_t port, const data::Batch& batch, uint32_t change
   const uint32_t left_width = static_cast<uint32_t>(inputs_[0].types.size());
   const uint32_t own_first = port == 0 ? 0 : left_width, other_first = port == 0 ? left_width : 0;
   for (uint32_t slot = other.first(group); slot != JoinSide::kNone; slot = other.next(slot)) {
+    if (timed_ && !in_time(port, batch.columns[*inputs_[port].time].values<int64_t>()[changes_[change].row], other.time(slot))) continue;
     if (pairs_.full()) settle_pairs(port, batch);
     const uint32_t at = pairs_.rows++;
     for (uint32_t c = 0; c < inputs_[port].types.size(); ++c) {
@@ -225,7 +252,7 @@ void JoinOperator::settle_pairs(uint32_t port, const data::Batch&) {
     if (before == after) continue;
     if (kind_ == JoinKind::kSemi) {
       append_single(1 - port, slot, after ? other.weight(slot) : -other.weight(slot));
-    } else if (!timed_) {
+    } else if (!waits_) {
       append_single(1 - port, slot, after ? -other.weight(slot) : other.weight(slot));
     }
   }
@@ -241,7 +268,7 @@ void JoinOperator::settle(uint32_t port, const data::Batch& batch, uint32_t comp
     const Change& change = changes_[i];
     if (change.fresh) own.matches(change.slot) = change.matches;
     const bool matched = own.matches(change.slot) > 0;
-    if (kind_ == JoinKind::kSemi ? matched : !matched && !timed_) append_single(port, batch.columns, change.row, change.weight);
+    if (kind_ == JoinKind::kSemi ? matched : !matched && !waits_) append_single(port, batch.columns, change.row, change.weight);
   }
 }
 
@@ -294,13 +321,14 @@ void JoinOperator::erase_empty_groups() {
 // Rows of `port` that no row to come of the other input can meet.
 void JoinOperator::release(uint32_t port) {
   const Input& input = inputs_[port];
-  const int64_t watermark = port_watermark(1 - port);
+  if (!input.released) return;
+  const int64_t watermark = port_watermark(input.released_by);
   if (watermark == kWatermarkNone) return;
   const int64_t limit = watermark == kWatermarkEnded
                             ? watermark
-                            : shift_time(shift_time(watermark, inputs_[1 - port].time_offset_us), -input.release_after_us);
+                            : shift_time(shift_time(watermark, inputs_[input.released_by].time_offset_us), -input.release_after_us);
   JoinSide& side = *sides_[port];
-  const bool unmatched_out = input.counts && kind_ != JoinKind::kSemi;
+  const bool unmatched_out = waits_ && input.counts && kind_ != JoinKind::kSemi;
   for (uint32_t slot; (slot = side.due(limit)) != JoinSide::kNone;) {
     if (unmatched_out && side.matches(slot) <= 0) append_single(port, slot, side.weight(slot));
     char* group = side.group(slot);
@@ -315,14 +343,14 @@ void JoinOperator::release(uint32_t port) {
 }
 
 void JoinOperator::finish(const TickInfo&) {
-  if (timed_) {
-    release(0);
-    release(1);
-    erase_empty_groups();
-    for (uint32_t port = 0; port < 2; ++port) inputs_[port].last_watermark = port_watermark(port);
-  }
+  release(0);
+  release(1);
+  erase_empty_groups();
+  for (uint32_t port = 0; port < 2; ++port) inputs_[port].last_watermark = port_watermark(port);
   if (tick_) tick_->drain([this](const data::Batch& batch) { emit(batch); });
-  set_output_watermark(input_watermark());
+  // A side that holds its content is beside time.
+  const bool one_sided = !timed_ && inputs_[0].released != inputs_[1].released;
+  set_output_watermark(one_sided ? port_watermark(inputs_[0].released ? 0 : 1) : input_watermark());
 }
 
 uint64_t JoinOperator::state_bytes() const {

@@ -7,8 +7,11 @@
 //
 // With a time bound, left + lower <= right <= left + upper, a row leaves when no partner can come any more: a left row
 // when the right watermark is above its time + upper, a right row when the left watermark is above its time - lower.
-// A row without a match comes out then, and only then. A row behind the watermark that earlier rows of its own partition
-// made is late: it is reported and takes no part.
+// Where rows without a match wait for that, they come out then, and only then. A row behind the watermark that earlier
+// rows of its own partition made is late: it is reported and takes no part.
+//
+// With retention, rows of a side leave when they are older than its own watermark by more than that; what they have met
+// stays in the output, and a row that they have met keeps its match.
 //
 // State:   the rows of both sides, keys once.
 // Content: none.
@@ -43,7 +46,9 @@ class JoinOperator final : public Operator {
     std::vector<uint32_t> keys;
     std::optional<uint32_t> time;
     int64_t time_offset_us = 0;   // of its watermark
-    int64_t release_after_us = 0; // a row goes when the other's time is beyond its own + this
+    bool released = false;
+    uint32_t released_by = 0;      // the port whose watermark releases its rows
+    int64_t release_after_us = 0;  // a row goes when that is beyond its own time + this
     bool counts = false;          // rows know how many they match
     int64_t last_watermark = data::kWatermarkNone;  // at the end of the last tick
   };
@@ -63,6 +68,7 @@ class JoinOperator final : public Operator {
   void settle(uint32_t port, const data::Batch& batch, uint32_t complete);
   void settle_pairs(uint32_t port, const data::Batch& batch);
   void release(uint32_t port);
+  bool in_time(uint32_t port, int64_t time, int64_t other) const;
   // A row of `port` alone: of a semi or anti join as it is, else with NULLs for the other side.
   void append_single(uint32_t port, std::span<const data::Column> columns, uint32_t row, int64_t weight);
   void append_single(uint32_t port, uint32_t slot, int64_t weight);
@@ -73,6 +79,8 @@ class JoinOperator final : public Operator {
   const plan::JoinKind kind_;
   const bool pairs_out_;
   const bool timed_;
+  const bool waits_;  // rows without a match come out at the release
+  int64_t lower_us_ = 0, upper_us_ = 0;
   std::vector<bool> null_equal_;
   Input inputs_[2];
   GroupShape shape_;

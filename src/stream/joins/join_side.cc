@@ -33,7 +33,7 @@ JoinSide::Applied JoinSide::apply(char* group, const data::Batch& batch, uint32_
   const uint32_t slot = store_.insert(batch.columns, row);
   if (slot >= rows_.size()) rows_.resize(std::max<size_t>(2 * rows_.size(), RowStore::kChunkRows));
   Row& made = rows_[slot];
-  made = {group, first(group), kNone, change, 0, unique_ ? 0 : hashes_[row], made.serial + 1};
+  made = {group, first(group), kNone, change, 0, 0, unique_ ? 0 : hashes_[row], made.serial + 1};
   if (made.next != kNone) rows_[made.next].previous = slot;
   set_first(group, slot);
   if (!unique_) index_.insert(made.hash, slot);
@@ -60,6 +60,7 @@ void JoinSide::sweep() {
 }
 
 void JoinSide::set_time(uint32_t slot, int64_t time) {
+  rows_[slot].time = time;
   timers_.push_back({time, slot, rows_[slot].serial});
   std::push_heap(timers_.begin(), timers_.end());
 }

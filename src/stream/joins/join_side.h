@@ -43,6 +43,7 @@ class JoinSide {
   char* group(uint32_t slot) const { return rows_[slot].group; }
   const RowStore& store() const { return store_; }
 
+  int64_t time(uint32_t slot) const { return rows_[slot].time; }
   // Event time of a row just made, for release.
   void set_time(uint32_t slot, int64_t time);
   // The row with the least time, if that is below `limit`; else kNone. It must be removed before the next call.
@@ -54,7 +55,7 @@ class JoinSide {
   struct Row {
     char* group;
     uint32_t next, previous;
-    int64_t weight, matches;
+    int64_t weight, matches, time;
     uint64_t hash;
     uint32_t serial;
   };

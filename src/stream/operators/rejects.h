@@ -20,6 +20,7 @@ struct Reject {
   int64_t watermark = data::kWatermarkNone;
   int64_t window_start = 0, window_end = 0;  // kLate: the window it missed; both 0 otherwise
   std::string_view message;                  // kError
+  uint32_t port = 0;                         // the input that the row came by
 };
 
 class RejectedRows {
