@@ -14,10 +14,10 @@ using sql::ObjectKind;
 
 namespace {
 
-std::vector<OptionInput> option_inputs(const sql::OptionList& options, std::string_view without) {
+std::vector<OptionInput> option_inputs(const sql::OptionList& options, std::initializer_list<std::string_view> without) {
   std::vector<OptionInput> inputs;
   for (const sql::OptionText& option : options) {
-    if (option.key != without) inputs.push_back({option.key, option.value, option.key_offset, option.value_offset});
+    if (std::find(without.begin(), without.end(), option.key) == without.end()) inputs.push_back({option.key, option.value, option.key_offset, option.value_offset});
   }
   return inputs;
 }
@@ -28,6 +28,59 @@ Result<const stream::Connector*> connector_of(const sql::OptionList& options, co
     if (option.key == "connector") return connectors::lookup_connector(option.value, option.value_offset);
   }
   return Status(ErrorCode::kMissingOption, "connector is missing for " + object.name + "; add WITH (connector = '...')", object.offset);
+}
+
+const sql::OptionText* find_option(const sql::OptionList& options, std::string_view key) {
+  const auto found = std::find_if(options.begin(), options.end(), [key](const sql::OptionText& o) { return o.key == key; });
+  return found == options.end() ? nullptr : &*found;
+}
+
+// What one of a column of event time is, by its type and WITH (time_unit = ...).
+struct TimeUnitName {
+  const char* name;
+  data::TypeKind kind;
+  plan::TimeForm form;
+};
+constexpr TimeUnitName kTimeUnits[] = {
+    {"s", data::TypeKind::kTimestampS, plan::TimeForm::kSeconds},
+    {"ms", data::TypeKind::kTimestampMs, plan::TimeForm::kMilliseconds},
+    {"us", data::TypeKind::kTimestamp, plan::TimeForm::kMicroseconds},
+    {"ns", data::TypeKind::kTimestampNs, plan::TimeForm::kNanoseconds},
+};
+
+// Sets the form of `column` as event time in `object`, and how the source reads it.
+Status set_event_time(const data::Field& column, const sql::OptionText* unit, int64_t watermark_offset, sql::Object& object,
+                      stream::SourceTime& time) {
+  const data::TypeKind kind = column.type.kind;
+  const std::string text = object.name + "." + column.name + " (" + column.type.text() + ")";
+  if (kind == data::TypeKind::kInt64) {
+    if (!unit) {
+      return Status(ErrorCode::kInvalidWatermark,
+                    "a number needs a unit to be event time: " + text + "; add WITH (time_unit = 'ms'), or 's', 'us', 'ns'", watermark_offset);
+    }
+    for (const TimeUnitName& known : kTimeUnits) {
+      if (lower(unit->value) != known.name) continue;
+      time.read_as = data::Type::of(known.kind);
+      object.time_form[time.column] = known.form;
+      return {};
+    }
+    return Status(ErrorCode::kInvalidOption, "time_unit must be 's', 'ms', 'us' or 'ns': '" + unit->value + "'", unit->value_offset);
+  }
+  if (unit) {
+    return Status(ErrorCode::kInvalidOption, "time_unit is for a watermark on a BIGINT column, and " + text + " has its unit by its type", unit->key_offset);
+  }
+  if (kind == data::TypeKind::kTimestamp || kind == data::TypeKind::kTimestampTz) {
+    object.time_offset_us[time.column] = 0;
+    return {};
+  }
+  if (kind == data::TypeKind::kDate) object.time_form[time.column] = plan::TimeForm::kDays;
+  for (const TimeUnitName& known : kTimeUnits) {
+    if (kind == known.kind) object.time_form[time.column] = known.form;
+  }
+  if (object.time_form[time.column] != plan::TimeForm::kNone) return {};
+  return Status(ErrorCode::kInvalidWatermark,
+                "watermark column is not a time: " + text + "; declare it on a TIMESTAMP column, a DATE, or a BIGINT with WITH (time_unit = 'ms')",
+                watermark_offset);
 }
 
 Status at_offset(const Status& status, int64_t offset) {
@@ -82,8 +135,9 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
   if (!connector->is_source()) {
     return Status(ErrorCode::kInvalidOption, "connector " + std::string(connector->name()) + " makes sinks only", statement.name.offset);
   }
+  const sql::OptionText* time_unit = find_option(statement.options, "time_unit");
   ASSIGN_OR_RETURN(OptionValues values,
-                   OptionValues::check(connector->source_options(), option_inputs(statement.options, "connector"),
+                   OptionValues::check(connector->source_options(), option_inputs(statement.options, {"connector", "time_unit"}),
                                        "source " + statement.name.name + " (connector " + std::string(connector->name()) + ")",
                                        statement.name.offset));
   // Processing-time columns are the runtime's: the connector never sees them.
@@ -135,17 +189,16 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
     if (found == columns.end()) {
       return Status(ErrorCode::kInvalidWatermark, "watermark column is not there: " + watermark_column, watermark_offset);
     }
-    if (found->type.kind != data::TypeKind::kTimestamp && found->type.kind != data::TypeKind::kTimestampTz) {
-      return Status(ErrorCode::kInvalidWatermark, "watermark column is not a timestamp: " + object->name + "." + found->name + " (" +
-                                                      found->type.text() + "); declare it on a TIMESTAMP column", watermark_offset);
-    }
     stream::SourceTime source_time;
     source_time.column = static_cast<uint32_t>(found - columns.begin());
     source_time.watermark.delay_us = delay_us;
     source_time.watermark.idle_timeout_us = idle_timeout_us_;
     source_time.watermark.future_skew_max_us = future_skew_us_;
-    object->time_offset_us[source_time.column] = 0;
+    object->time_form.resize(columns.size());
+    RETURN_IF_ERROR(set_event_time(*found, time_unit, watermark_offset, *object, source_time));
     time = source_time;
+  } else if (time_unit) {
+    return Status(ErrorCode::kInvalidOption, "time_unit needs a column it can speak of: add WATERMARK FOR a BIGINT column", time_unit->key_offset);
   }
   Lock lock(*this);
   bool exists = false;
@@ -192,6 +245,7 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
   for (const plan::OutputColumn& column : plan.root->columns) {
     object->columns.push_back({column.name, column.type});
     object->time_offset_us.push_back(column.time_offset_us);
+    object->time_form.push_back(column.time_form);
   }
   object->primary_key = plan.root->key;
   object->holds_content = !statement.is_stream;
@@ -268,7 +322,7 @@ Status Database::make_sink(const sql::CreateSink& statement, const std::string& 
     return Status(ErrorCode::kInvalidOption, "connector " + std::string(connector->name()) + " makes sources only", statement.name.offset);
   }
   ASSIGN_OR_RETURN(OptionValues values,
-                   OptionValues::check(connector->sink_options(), option_inputs(statement.options, "connector"),
+                   OptionValues::check(connector->sink_options(), option_inputs(statement.options, {"connector"}),
                                        "sink " + statement.name.name + " (connector " + std::string(connector->name()) + ")", statement.name.offset));
   Result<std::unique_ptr<stream::SinkDefinition>> definition =
       connector->make_sink(statement.name.name, input->object->columns, input->object->append_only, values);
@@ -330,6 +384,7 @@ Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<p
     for (const plan::OutputColumn& column : query->root->columns) {
       object->columns.push_back({column.name, column.type});
       object->time_offset_us.push_back(column.time_offset_us);
+      object->time_form.push_back(column.time_form);
     }
     object->sql = statement.statement_text;
     ASSIGN_OR_RETURN(std::unique_ptr<ViewStage> view, ViewStage::make(object, std::move(*query)));

@@ -125,6 +125,8 @@ Spelling spelling(Op op) {
       return {"year", false};
     case Op::kTumbleStart:
       return {"tumble_start", false};
+    case Op::kEventTime:
+      return {"event_time", false};
   }
   return {"?", false};
 }

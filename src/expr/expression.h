@@ -34,6 +34,9 @@ enum class Op : uint8_t {
   kEpochUs,         // TIMESTAMP to BIGINT
   kDatePartHour, kDatePartMinute, kDatePartSecond, kDatePartDay, kDatePartMonth, kDatePartYear,  // TIMESTAMP to BIGINT
   kTumbleStart,     // (TIMESTAMP, size us BIGINT constant, offset us BIGINT constant) to TIMESTAMP
+  // (BIGINT, DATE or TIMESTAMP of any unit, factor BIGINT constant) to TIMESTAMP, floor where the factor is -1000
+  // (nanoseconds); what does not fit is infinite.
+  kEventTime,
 };
 
 struct Expr;

@@ -309,6 +309,38 @@ bool accept(Kernel* kernel, KernelFunction function, bool can_fail) {
   return true;
 }
 
+// Event time of another unit as microseconds: times params[0], or divided by -params[0] with floor. Infinite where it
+// does not fit, which no window holds.
+template <class T>
+void event_time(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
+  const T* values = args[0].values<T>();
+  int64_t* result = out.values<int64_t>();
+  const int64_t factor = kernel.params[0];
+  constexpr T kEndless = std::numeric_limits<T>::max();  // 'infinity' of dates and timestamps
+  for (uint32_t i = 0; i < scope.rows; ++i) {
+    const T value = values[i];
+    if (value >= kEndless || value <= -kEndless) {
+      result[i] = value > 0 ? kTimeInfinity : -kTimeInfinity;
+    } else if (factor < 0) {
+      result[i] = value / -factor - (value % -factor < 0);
+    } else if (__builtin_mul_overflow(static_cast<int64_t>(value), factor, &result[i])) {
+      result[i] = value > 0 ? kTimeInfinity : -kTimeInfinity;
+    }
+  }
+}
+
+bool find_event_time(const Expr& expr, Kernel* kernel) {
+  if (expr.args.size() != 2 || !is_constant(*expr.args[1]) || expr.type.kind != TypeKind::kTimestamp) return false;
+  const data::Type& from = expr.args[0]->type;
+  const bool is_date = from.kind == TypeKind::kDate;
+  if (!is_date && !from.is_timestamp() && from.kind != TypeKind::kInt64) return false;
+  if (kernel) {
+    use_constant(*kernel, expr, 1);
+    kernel->params[0] = expr.args[1]->constant.as<int64_t>();
+  }
+  return accept(kernel, is_date ? event_time<int32_t> : event_time<int64_t>, false);
+}
+
 template <class T>
 bool interval_kernel(const Expr& expr, Kernel* kernel, bool subtract) {
   if (is_constant(*expr.args[1])) {
@@ -362,6 +394,7 @@ bool find_plus_minus(const Expr& expr, Kernel* kernel) {
 bool find_time_kernel(const Expr& expr, Kernel* kernel) {
   if (expr.kind != ExprKind::kCall) return false;
   if ((expr.op == Op::kAdd || expr.op == Op::kSubtract) && expr.args.size() == 2) return find_plus_minus(expr, kernel);
+  if (expr.op == Op::kEventTime) return find_event_time(expr, kernel);
   if (expr.args.empty() || expr.args[0]->type.kind != TypeKind::kTimestamp) return false;
   if (expr.op == Op::kTumbleStart) {
     if (expr.args.size() < 2 || expr.args.size() > 3 || expr.type.kind != TypeKind::kTimestamp) return false;

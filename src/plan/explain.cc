@@ -209,6 +209,18 @@ std::string node_text(const Node& node) {
   CHECK(false);
 }
 
+const char* to_text(TimeForm form) {
+  switch (form) {
+    case TimeForm::kNone: return "";
+    case TimeForm::kSeconds: return "s";
+    case TimeForm::kMilliseconds: return "ms";
+    case TimeForm::kMicroseconds: return "us";
+    case TimeForm::kNanoseconds: return "ns";
+    case TimeForm::kDays: return "days";
+  }
+  CHECK(false);
+}
+
 void explain_node(const Node& node, size_t depth, std::string& out) {
   out.append(2 * depth, ' ');
   out += node_text(node);
@@ -216,6 +228,7 @@ void explain_node(const Node& node, size_t depth, std::string& out) {
   if (!node.key.empty()) out += " key=" + columns_text(node.key, node);
   if (node.kind == NodeKind::kScan) {
     for (const OutputColumn& column : node.columns) {
+      if (column.time_form != TimeForm::kNone) out += " watermark " + column.name + " in " + to_text(column.time_form);
       if (!column.time_offset_us) continue;
       out += " watermark " + column.name;
       if (*column.time_offset_us > 0) out += " + " + duration_text(*column.time_offset_us);

@@ -15,11 +15,16 @@
 
 namespace laminar::plan {
 
+// Event time that is no TIMESTAMP (us): what one of it is. Windows convert it, with floor; see expr::Op::kEventTime.
+enum class TimeForm : uint8_t { kNone, kSeconds, kMilliseconds, kMicroseconds, kNanoseconds, kDays };
+
 struct OutputColumn {
   std::string name;
   data::Type type;
   // Set where the column is event time: column = stream time + offset, and the node's watermark + offset bounds it.
   std::optional<int64_t> time_offset_us;
+  // Set where the column is the stream time in another form: DATE, TIMESTAMP_S, _MS, _NS, or BIGINT with time_unit.
+  TimeForm time_form = TimeForm::kNone;
 };
 
 enum class NodeKind : uint8_t {
@@ -78,7 +83,7 @@ struct ValuesNode : Node {
 enum class WindowKind : uint8_t { kTumble, kHop, kSession, kCumulate };
 struct WindowSpec {
   WindowKind kind = WindowKind::kTumble;
-  uint32_t time_column = 0;      // TIMESTAMP (us) column of the input with time_offset_us set
+  uint32_t time_column = 0;      // TIMESTAMP or TIMESTAMPTZ column of the input with time_offset_us set
   int64_t size_us = 0;           // tumble, hop, cumulate
   int64_t slide_us = 0;          // hop's slide, cumulate's step; equals size_us for tumble
   int64_t gap_us = 0;            // session

@@ -59,6 +59,11 @@ TimeOffset call_time_offset(const Expr& call, const Node& input) {
       if (!size || *size <= 0) return {};
       return shifted(time_offset(*call.args[0], input), *size - 1, true);
     }
+    case Op::kEventTime: {
+      const Expr& raw = *call.args[0];
+      const bool is_time = raw.kind == ExprKind::kColumn && input.columns[raw.column].time_form != TimeForm::kNone;
+      return is_time ? TimeOffset(0) : TimeOffset();
+    }
     default:
       return {};
   }
@@ -68,13 +73,20 @@ void derive_filter(FilterNode& node) {
   const Node& input = *node.inputs[0];
   node.append_only = input.append_only;
   node.key = input.key;
-  for (size_t i = 0; i < node.columns.size(); ++i) node.columns[i].time_offset_us = input.columns[i].time_offset_us;
+  for (size_t i = 0; i < node.columns.size(); ++i) {
+    node.columns[i].time_offset_us = input.columns[i].time_offset_us;
+    node.columns[i].time_form = input.columns[i].time_form;
+  }
 }
 
 void derive_project(ProjectNode& node) {
   const Node& input = *node.inputs[0];
   node.append_only = input.append_only;
-  for (size_t i = 0; i < node.columns.size(); ++i) node.columns[i].time_offset_us = time_offset(*node.expressions[i], input);
+  for (size_t i = 0; i < node.columns.size(); ++i) {
+    const Expr& expression = *node.expressions[i];
+    node.columns[i].time_offset_us = time_offset(expression, input);
+    node.columns[i].time_form = expression.kind == ExprKind::kColumn ? input.columns[expression.column].time_form : TimeForm::kNone;
+  }
   for (const uint32_t key : input.key) {
     const auto found = std::find_if(node.expressions.begin(), node.expressions.end(), [key](const expr::ExprPtr& e) {
       return e->kind == ExprKind::kColumn && e->column == key;
@@ -92,10 +104,13 @@ void derive_union_all(UnionAllNode& node) {
   for (const NodePtr& input : node.inputs) node.append_only &= input->append_only;
   for (size_t i = 0; i < node.columns.size(); ++i) {
     TimeOffset offset = node.inputs[0]->columns[i].time_offset_us;
+    TimeForm form = node.inputs[0]->columns[i].time_form;
     for (const NodePtr& input : node.inputs) {
       if (input->columns[i].time_offset_us != offset) offset.reset();
+      if (input->columns[i].time_form != form) form = TimeForm::kNone;
     }
     node.columns[i].time_offset_us = offset;
+    node.columns[i].time_form = form;
   }
 }
 

@@ -192,7 +192,7 @@ NodePtr fuse_window(std::unique_ptr<AggregateNode> aggregate) {
       if (!read) return;
       aggregate->groups.push_back({kind, 0});
       aggregate->columns.insert(aggregate->columns.begin() + at,
-                                {name, data::Type::of(data::TypeKind::kTimestamp), std::nullopt});
+                                {name, assign->columns[column].type, std::nullopt});
     }
     positions[column] = expr::column_ref(at, aggregate->columns[at].type, aggregate->columns[at].name);
   };

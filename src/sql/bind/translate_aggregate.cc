@@ -137,13 +137,15 @@ std::optional<uint32_t> provide_time_column(plan::Node& node,
       auto& scan = static_cast<plan::ScanNode&>(node);
       const Object& object = *objects.at(scan.object);
       for (uint32_t column = 0; column < object.time_offset_us.size(); column++) {
-        if (!object.time_offset_us[column]) continue;
+        const plan::TimeForm form =
+            column < object.time_form.size() ? object.time_form[column] : plan::TimeForm::kNone;
+        if (!object.time_offset_us[column] && form == plan::TimeForm::kNone) continue;
         for (uint32_t i = 0; i < scan.source_columns.size(); i++) {
           if (scan.source_columns[i] == column) return i;
         }
         scan.source_columns.push_back(column);
         scan.columns.push_back(
-            {object.columns[column].name, object.columns[column].type, object.time_offset_us[column]});
+            {object.columns[column].name, object.columns[column].type, object.time_offset_us[column], form});
         return static_cast<uint32_t>(scan.columns.size() - 1);
       }
       return std::nullopt;
@@ -170,7 +172,7 @@ std::optional<uint32_t> provide_time_column(plan::Node& node,
       return static_cast<plan::WindowAssignNode&>(node).window.time_column;
     default:
       for (uint32_t i = 0; i < node.columns.size(); i++) {
-        if (node.columns[i].time_offset_us) return i;
+        if (node.columns[i].time_offset_us || node.columns[i].time_form != plan::TimeForm::kNone) return i;
       }
       return std::nullopt;
   }

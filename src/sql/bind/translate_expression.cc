@@ -292,7 +292,8 @@ ExprPtr Translator::native(const duckdb::Expression& bound, const std::vector<Ou
 }
 
 ExprPtr Translator::native_call(const duckdb::BoundFunctionExpression& bound, const std::vector<OutputColumn>& input) {
-  if (const auto tumble = tumble_constants(bound)) {
+  const auto tumble = tumble_constants(bound);
+  if (tumble && bound.return_type.id() == duckdb::LogicalTypeId::TIMESTAMP) {
     auto start =
         tumble_start(expression(*bound.children[0], input), tumble->size_us, tumble->offset_us, location_of(bound));
     if (!tumble->end) return start;

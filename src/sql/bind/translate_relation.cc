@@ -235,7 +235,8 @@ NodePtr Translator::scan(duckdb::LogicalGet& get) {
     CHECK(column < object.columns.size());
     node->source_columns.push_back(column);
     node->columns.push_back({object.columns[column].name, object.columns[column].type,
-                             column < object.time_offset_us.size() ? object.time_offset_us[column] : std::nullopt});
+                             column < object.time_offset_us.size() ? object.time_offset_us[column] : std::nullopt,
+                             column < object.time_form.size() ? object.time_form[column] : plan::TimeForm::kNone});
   }
   for (const uint32_t key : object.primary_key) {
     const auto at = std::find(node->source_columns.begin(), node->source_columns.end(), key);

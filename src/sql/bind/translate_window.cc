@@ -24,6 +24,40 @@ int64_t integer_argument(const duckdb::BoundFunctionExpression& call, size_t i) 
   return call.children[i]->Cast<duckdb::BoundConstantExpression>().value.GetValue<int64_t>();
 }
 
+// What expr::Op::kEventTime multiplies by.
+int64_t event_time_factor(plan::TimeForm form) {
+  switch (form) {
+    case plan::TimeForm::kSeconds:
+      return 1'000'000;
+    case plan::TimeForm::kMilliseconds:
+      return 1'000;
+    case plan::TimeForm::kNanoseconds:
+      return -1'000;
+    case plan::TimeForm::kDays:
+      return 86'400'000'000;
+    default:
+      return 1;
+  }
+}
+
+// The input with one more column: the event time `time` as a TIMESTAMP.
+NodePtr with_event_time(NodePtr input, uint32_t time) {
+  auto project = std::make_unique<plan::ProjectNode>();
+  for (uint32_t i = 0; i < input->columns.size(); i++) {
+    project->expressions.push_back(expr::column_ref(i, input->columns[i].type, input->columns[i].name));
+    project->columns.push_back({input->columns[i].name, input->columns[i].type, std::nullopt});
+  }
+  const data::Type timestamp = data::Type::of(data::TypeKind::kTimestamp);
+  const data::Type bigint = data::Type::of(data::TypeKind::kInt64);
+  const int64_t factor = event_time_factor(input->columns[time].time_form);
+  project->expressions.push_back(
+      expr::call(expr::Op::kEventTime, timestamp,
+                 {project->expressions[time], expr::constant(data::Value::of(bigint, factor))}));
+  project->columns.push_back({input->columns[time].name, timestamp, std::nullopt});
+  project->inputs.push_back(std::move(input));
+  return finished(std::move(project));
+}
+
 }  // namespace
 
 // UNNEST of our window lists, as window_ast.h writes them. Output: the input's columns, then what is unnested.
@@ -46,8 +80,12 @@ NodePtr Translator::unnest(duckdb::LogicalUnnest& unnest) {
 
   ColumnSet columns(*this, *input);
   columns.add_all();
-  const uint32_t time = columns.add(*first->children[1]);
+  uint32_t time = columns.add(*first->children[1]);
   input = columns.apply(std::move(input));
+  if (input->columns[time].time_form != plan::TimeForm::kNone) {
+    input = with_event_time(std::move(input), time);
+    time = static_cast<uint32_t>(input->columns.size() - 1);
+  }
   const std::string name =
       find_window_function(first->children[0]->Cast<duckdb::BoundConstantExpression>().value.ToString()).has_value()
           ? first->children[0]->Cast<duckdb::BoundConstantExpression>().value.ToString()
@@ -58,7 +96,7 @@ NodePtr Translator::unnest(duckdb::LogicalUnnest& unnest) {
     throw BindFailure(
         ErrorCode::kNeedsWatermark,
         duckdb::StringUtil::Upper(name) + " needs event time: " + first->children[1]->ToString() +
-            " has no watermark; declare WATERMARK FOR it on the source, as a TIMESTAMP column, and use it as it is",
+            " has no watermark; declare WATERMARK FOR it on the source, and use it as it is",
         location_of(*first));
   }
 
@@ -74,7 +112,7 @@ NodePtr Translator::unnest(duckdb::LogicalUnnest& unnest) {
     node->window.slide_us = integer_argument(*first, 3);
   }
   for (const auto& column : input->columns) node->columns.push_back({column.name, column.type, std::nullopt});
-  const data::Type timestamp = data::Type::of(data::TypeKind::kTimestamp);
+  const data::Type& timestamp = input->columns[time].type;
   const uint32_t start = static_cast<uint32_t>(node->columns.size());
   node->columns.push_back({kWindowStart, timestamp, std::nullopt});
   node->columns.push_back({kWindowEnd, timestamp, std::nullopt});

@@ -63,18 +63,25 @@ std::string_view window_signature(plan::WindowKind kind) {
 
 namespace {
 
-// A time argument may be of any type that is a point in time; it is cast to TIMESTAMP.
-void check_time_argument(duckdb::ScalarFunction& function, const duckdb::Expression& argument, idx_t position) {
-  switch (argument.return_type.id()) {
+// A time argument may be of any type that is a point in time. Zoned times stay as they are; what else is cast to
+// TIMESTAMP, unless a list of windows converts it itself.
+LogicalType check_time_argument(duckdb::ScalarFunction& function, const duckdb::Expression& argument, idx_t position,
+                                bool converts) {
+  const LogicalType& type = argument.return_type;
+  if (type.id() == LogicalTypeId::TIMESTAMP_TZ) return function.arguments[position] = type;
+  if (converts && type.id() != LogicalTypeId::SQLNULL) {
+    function.arguments[position] = type;
+    if (type.id() == LogicalTypeId::BIGINT) return LogicalType::TIMESTAMP;
+  }
+  switch (type.id()) {
     case LogicalTypeId::TIMESTAMP:
     case LogicalTypeId::TIMESTAMP_SEC:
     case LogicalTypeId::TIMESTAMP_MS:
     case LogicalTypeId::TIMESTAMP_NS:
-    case LogicalTypeId::TIMESTAMP_TZ:
     case LogicalTypeId::DATE:
     case LogicalTypeId::SQLNULL:
-      function.arguments[position] = LogicalType::TIMESTAMP;
-      return;
+      if (!converts || type.id() == LogicalTypeId::SQLNULL) function.arguments[position] = LogicalType::TIMESTAMP;
+      return LogicalType::TIMESTAMP;
     default:
       throw duckdb::BinderException(argument, "the time of a window must be a TIMESTAMP, but %s is %s",
                                     argument.ToString(), argument.return_type.ToString());
@@ -84,8 +91,37 @@ void check_time_argument(duckdb::ScalarFunction& function, const duckdb::Express
 duckdb::unique_ptr<duckdb::FunctionData> bind_window_list(
     duckdb::ClientContext&, duckdb::ScalarFunction& function,
     duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
-  check_time_argument(function, *arguments[1], 1);
+  function.return_type = LogicalType::LIST(check_time_argument(function, *arguments[1], 1, true));
   return nullptr;
+}
+
+// The microseconds of a time of any type, with floor; infinite where they do not fit.
+int64_t microseconds(const duckdb::UnifiedVectorFormat& times, const LogicalType& type, idx_t index) {
+  const auto scaled = [](int64_t value, int64_t factor) {
+    int64_t result;
+    const auto infinity = duckdb::timestamp_t::infinity().value;
+    if (value == infinity || value == -infinity) return value;
+    return __builtin_mul_overflow(value, factor, &result) ? (value > 0 ? infinity : -infinity) : result;
+  };
+  if (type.id() == LogicalTypeId::DATE) {
+    const auto date = duckdb::UnifiedVectorFormat::GetData<duckdb::date_t>(times)[index];
+    if (!duckdb::Date::IsFinite(date)) return duckdb::timestamp_t::infinity().value;
+    return scaled(date.days, duckdb::Interval::MICROS_PER_DAY);
+  }
+  const int64_t value = duckdb::UnifiedVectorFormat::GetData<int64_t>(times)[index];
+  switch (type.id()) {
+    case LogicalTypeId::BIGINT:
+      throw duckdb::InvalidInputException(
+          "the time of a window must be a TIMESTAMP: convert the number, as in epoch_ms(ts) or make_timestamp(ts)");
+    case LogicalTypeId::TIMESTAMP_SEC:
+      return scaled(value, duckdb::Interval::MICROS_PER_SEC);
+    case LogicalTypeId::TIMESTAMP_MS:
+      return scaled(value, 1'000);
+    case LogicalTypeId::TIMESTAMP_NS:
+      return value == duckdb::timestamp_t::infinity().value ? value : floor_to_window(value, 1'000, 0) / 1'000;
+    default:
+      return value;
+  }
 }
 
 // Calls `visit(start, end)` for each window that holds `time`, earliest start first.
@@ -120,11 +156,13 @@ void window_list(duckdb::DataChunk& args, duckdb::ExpressionState&, duckdb::Vect
   args.data[3].ToUnifiedFormat(rows, slides);
   args.data[4].ToUnifiedFormat(rows, offsets);
   auto entries = duckdb::FlatVector::GetData<duckdb::list_entry_t>(result);
+  const bool zoned = duckdb::ListType::GetChildType(result.GetType()).id() == LogicalTypeId::TIMESTAMP_TZ;
   idx_t total = 0;
   for (idx_t row = 0; row < rows; row++) {
     entries[row] = {total, 0};
     const idx_t time_index = times.sel->get_index(row);
-    const auto time = duckdb::UnifiedVectorFormat::GetData<duckdb::timestamp_t>(times)[time_index];
+    duckdb::timestamp_t time;
+    if (times.validity.RowIsValid(time_index)) time.value = microseconds(times, args.data[1].GetType(), time_index);
     if (!times.validity.RowIsValid(time_index) || !duckdb::Timestamp::IsFinite(time)) {
       duckdb::FlatVector::SetNull(result, row, true);
       continue;
@@ -135,8 +173,9 @@ void window_list(duckdb::DataChunk& args, duckdb::ExpressionState&, duckdb::Vect
     };
     for_each_window(std::string_view(kind.GetData(), kind.GetSize()), time.value, integer(sizes), integer(slides),
                     integer(offsets), [&](int64_t start, int64_t end) {
-                      duckdb::ListVector::PushBack(result,
-                                                   duckdb::Value::TIMESTAMP(duckdb::timestamp_t(kEnds ? end : start)));
+                      const duckdb::timestamp_t edge(kEnds ? end : start);
+                      duckdb::ListVector::PushBack(
+                          result, zoned ? duckdb::Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(edge)) : duckdb::Value::TIMESTAMP(edge));
                       total++;
                     });
     entries[row].length = total - entries[row].offset;
@@ -174,7 +213,7 @@ int64_t constant_microseconds(duckdb::ClientContext& context, const duckdb::Expr
 duckdb::unique_ptr<duckdb::FunctionData> bind_tumble(
     duckdb::ClientContext& context, duckdb::ScalarFunction& function,
     duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
-  check_time_argument(function, *arguments[0], 0);
+  function.return_type = check_time_argument(function, *arguments[0], 0, false);
   auto data = duckdb::make_uniq<TumbleData>();
   data->size_us = constant_microseconds(context, *arguments[1], "size");
   if (data->size_us <= 0) throw duckdb::BinderException(*arguments[1], "the size of TUMBLE must be positive");

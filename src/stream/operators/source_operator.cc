@@ -7,7 +7,7 @@ namespace laminar::stream {
 SourceOperator::SourceOperator(std::vector<data::Type> types, std::optional<SourceTime> time)
     : Operator(std::move(types)), time_(std::move(time)), tracker_(time_ ? time_->watermark : WatermarkOptions{}),
       times_(data::kBatchRowsMax), row_watermark_(data::kBatchRowsMax) {
-  CHECK(!time_ || is_event_time_type(this->types()[time_->column]));
+  CHECK(!time_ || is_event_time_type(time_type()));
   label = "source";
 }
 
@@ -37,7 +37,7 @@ void SourceOperator::push(uint32_t partition, const data::Batch& batch) {
     tracker_.touch(partition, now_us_);
   } else {
     const data::Column& column = batch.columns[time_->column];
-    const int64_t* times = event_times_us(types()[time_->column], column, batch.rows, times_.data());
+    const int64_t* times = event_times_us(time_type(), column, batch.rows, times_.data());
     const WatermarkTracker::Judged judged =
         tracker_.advance(partition, times, column.validity, batch.rows, now_us_, row_watermark_.data());
     if (judged.any_behind) out.row_watermark = row_watermark_.data();

@@ -18,7 +18,8 @@
 namespace laminar::stream {
 
 struct SourceTime {
-  uint32_t column = 0;  // a timestamp of any unit, or a date
+  uint32_t column = 0;  // a timestamp of any unit, a date, or a BIGINT
+  std::optional<data::Type> read_as;  // BIGINT: the timestamp type that counts in its unit
   WatermarkOptions watermark;
 };
 
@@ -47,6 +48,7 @@ class SourceOperator final : public Operator {
   uint64_t future_rows() const { return future_rows_; }
 
  private:
+  const data::Type& time_type() const { return time_->read_as ? *time_->read_as : types()[time_->column]; }
   void report_future(const data::Batch& batch, const int64_t* times, const uint64_t* validity);
 
   std::optional<SourceTime> time_;
