@@ -78,7 +78,7 @@ uint32_t RankForest::merge(uint32_t below, uint32_t above) {
 }
 
 uint32_t RankForest::insert(uint32_t root, uint32_t slot, const Key& key, int64_t weight) {
-  if (slot >= nodes_.size()) nodes_.resize(std::max<size_t>(2 * nodes_.size(), RowStore::kChunkRows));
+  nodes_.reach(slot);
   Node& node = nodes_[slot];
   node.prefix = key.prefix;
   node.sequence = key.sequence;

@@ -12,6 +12,7 @@
 
 #include "stream/state/row_order.h"
 #include "stream/state/row_store.h"
+#include "stream/state/slot_array.h"
 
 namespace laminar::stream {
 
@@ -37,6 +38,11 @@ class RankForest {
   // Each returns the new root. The row of `slot` stands in the store already and is not in the tree.
   uint32_t insert(uint32_t root, uint32_t slot, const Key& key, int64_t weight);
   uint32_t erase(uint32_t root, uint32_t slot);
+  // For a tree of one node: its row in the store has become that of `key`.
+  void replace(uint32_t slot, const Key& key) {
+    nodes_[slot].prefix = key.prefix;
+    nodes_[slot].sequence = key.sequence;
+  }
   // Weight must not become 0.
   void add_weight(uint32_t root, uint32_t slot, int64_t change);
 
@@ -58,7 +64,7 @@ class RankForest {
   int compare_keys(const Key& key, uint32_t slot) const;
   int compare_keys(uint32_t a, uint32_t b) const;
 
-  uint64_t bytes() const { return nodes_.capacity() * sizeof(Node); }
+  uint64_t bytes() const { return nodes_.bytes(); }
 
  private:
   struct Node {
@@ -80,7 +86,7 @@ class RankForest {
   const RowStore& rows_;
   const RowOrder& order_;
   const bool by_sequence_;
-  std::vector<Node> nodes_;
+  SlotArray<Node> nodes_;
   uint64_t inserted_ = 0;
 };
 

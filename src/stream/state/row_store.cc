@@ -40,6 +40,16 @@ uint32_t RowStore::insert(std::span<const Column> columns, uint32_t row) {
     slot = slot_end_++;
   }
   ++rows_;
+  write(slot, columns, row);
+  return slot;
+}
+
+void RowStore::replace(uint32_t slot, std::span<const Column> columns, uint32_t row) {
+  free_strings(slot);
+  write(slot, columns, row);
+}
+
+void RowStore::write(uint32_t slot, std::span<const Column> columns, uint32_t row) {
   const uint32_t to = slot % kChunkRows;
   Column* target = columns_.data() + slot / kChunkRows * physical_.size();
   for (size_t c = 0; c < physical_.size(); ++c, ++target) {
@@ -68,10 +78,15 @@ uint32_t RowStore::insert(std::span<const Column> columns, uint32_t row) {
         }
     }
   }
-  return slot;
 }
 
 void RowStore::erase(uint32_t slot) {
+  free_strings(slot);
+  free_slots_.push_back(slot);
+  --rows_;
+}
+
+void RowStore::free_strings(uint32_t slot) {
   const uint32_t at_row = slot % kChunkRows;
   Column* column = columns_.data() + slot / kChunkRows * physical_.size();
   for (size_t c = 0; c < physical_.size(); ++c, ++column) {
@@ -80,8 +95,6 @@ void RowStore::erase(uint32_t slot) {
     if (!value.is_inline()) strings_.free(const_cast<char*>(value.data()), value.size());
     value = StringRef();
   }
-  free_slots_.push_back(slot);
-  --rows_;
 }
 
 void RowStore::reset() {

@@ -23,6 +23,8 @@ class RowStore {
   explicit RowStore(std::span<const data::Type> types);
 
   uint32_t insert(std::span<const data::Column> columns, uint32_t row);
+  // Puts another row into a slot that is in use.
+  void replace(uint32_t slot, std::span<const data::Column> columns, uint32_t row);
   void erase(uint32_t slot);
   // Takes all rows out and keeps the memory.
   void reset();
@@ -47,6 +49,8 @@ class RowStore {
 
  private:
   void add_chunk();
+  void write(uint32_t slot, std::span<const data::Column> columns, uint32_t row);
+  void free_strings(uint32_t slot);
 
   std::vector<data::Physical> physical_;
   std::vector<data::Column> columns_;  // chunk-major

@@ -50,10 +50,7 @@ uint32_t TopNState::partition(std::span<const data::Column> columns, uint32_t ro
       partition_index_.find(hash, [&](uint32_t slot) { return partition_keys_.equals(slot, columns, row); });
   if (found != kNone || !create) return found;
   const uint32_t slot = partition_keys_.insert(columns, row);
-  if (slot >= partitions_.size()) {
-    if (slot >= partitions_.capacity()) partitions_.reserve(std::max<size_t>(64, 2 * partitions_.size()));
-    partitions_.resize(slot + 1);
-  }
+  partitions_.reach(slot);
   partition_index_.insert(hash, slot);
   partitions_[slot] = Partition();
   partitions_[slot].hash = hash;
@@ -80,6 +77,7 @@ bool TopNState::apply(uint32_t partition_slot, const RowRef& row, uint64_t seque
   Partition& partition = partitions_[partition_slot];
   const RankForest::Key key = forest_.key_of(row, sequence);
   if (bounded_ && beyond_reach(partition, key)) return false;
+  if (replace_only(partition, key, weight)) return true;
   if (const uint32_t same = forest_.find(partition.root, key); same != kNone) {
     if (forest_.weight(same) + weight == 0) {
       unlink(partition, same);
@@ -89,10 +87,10 @@ bool TopNState::apply(uint32_t partition_slot, const RowRef& row, uint64_t seque
   } else {
     if (rank_ == Rank::kDenseRank && bounded_ && !forest_.has_equal_keys(partition.root, key)) ++partition.distinct_keys;
     const uint32_t slot = rows_.insert(row.columns, row.row);
-    if (slot >= published_.size()) {
-      published_.resize(std::max<size_t>(2 * published_.size(), RowStore::kChunkRows));
-      in_tree_.resize(published_.size());
-      dead_.reserve(published_.size());
+    if (slot >= in_tree_.size()) {
+      in_tree_.reach(slot);
+      published_.reach(slot);
+      if (dead_.capacity() < in_tree_.size()) dead_.reserve(2 * in_tree_.size());
     }
     published_[slot] = Published();
     in_tree_[slot] = 1;
@@ -102,6 +100,17 @@ bool TopNState::apply(uint32_t partition_slot, const RowRef& row, uint64_t seque
     evict(partition);
     partition.reach = reach_of(partition);
   }
+  return true;
+}
+
+// One row for each partition and nobody was told of it: a better row takes its place.
+bool TopNState::replace_only(Partition& partition, const RankForest::Key& key, int64_t weight) {
+  if (!bounded_ || rank_ != Rank::kRowNumber || end_ != 1 || partition.root == kNone || weight != 1) return false;
+  const uint32_t slot = partition.root;
+  if (published_[slot].is.count != 0 || forest_.weight(slot) != 1) return false;
+  rows_.replace(slot, key.row.columns, key.row.row);
+  forest_.replace(slot, key);
+  partition.reach = key.prefix;
   return true;
 }
 
@@ -210,7 +219,7 @@ void TopNState::release() {
 
 uint64_t TopNState::bytes() const {
   return rows_.bytes() + forest_.bytes() + partition_keys_.bytes() + partition_index_.bytes() +
-         partitions_.capacity() * sizeof(Partition) + published_.capacity() * (sizeof(Published) + 1);
+         partitions_.bytes() + published_.bytes() + in_tree_.bytes();
 }
 
 }  // namespace laminar::stream

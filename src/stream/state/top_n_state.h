@@ -14,6 +14,7 @@
 #include "stream/state/rank_forest.h"
 #include "stream/state/row_order.h"
 #include "stream/state/row_store.h"
+#include "stream/state/slot_array.h"
 
 namespace laminar::stream {
 
@@ -58,8 +59,8 @@ class TopNState {
   // The partition with all its rows, told or not.
   void remove_partition(uint32_t partition);
   bool empty(uint32_t partition) const { return partitions_[partition].root == kNone; }
-  bool live(uint32_t partition) const { return partition < partitions_.size() && partitions_[partition].live; }
-  uint32_t partition_end() const { return static_cast<uint32_t>(partitions_.size()); }
+  bool live(uint32_t partition) const { return partitions_[partition].live; }
+  uint32_t partition_end() const { return partition_keys_.slot_end(); }
   // Slots freed since the last call may be used again from here on.
   void release();
 
@@ -82,6 +83,7 @@ class TopNState {
     bool has_timer = false;
   };
   bool beyond_reach(const Partition& partition, const RankForest::Key& key) const;
+  bool replace_only(Partition& partition, const RankForest::Key& key, int64_t weight);
   void evict(Partition& partition);
   uint64_t reach_of(const Partition& partition) const;
   void unlink(Partition& partition, uint32_t slot);
@@ -94,9 +96,9 @@ class TopNState {
   RankForest forest_;
   RowStore partition_keys_;
   SlotIndex partition_index_;
-  std::vector<Partition> partitions_;  // by slot of partition_keys_
-  std::vector<Published> published_;
-  std::vector<uint8_t> in_tree_;
+  SlotArray<Partition> partitions_;  // by slot of partition_keys_
+  SlotArray<Published> published_;
+  SlotArray<uint8_t> in_tree_;
   std::vector<uint32_t> dead_;
   uint64_t faults_ = 0;
 };
