@@ -93,7 +93,7 @@ TEST(Pipeline, FilterAndProjectOfRandomBatches) {
     ASSERT_EQ(pipeline.scans.size(), 1u);
     EXPECT_EQ(pipeline.scans[0].object, "o");
     EXPECT_EQ(pipeline.content, nullptr);
-    SourceOperator source(object_types(), SourceTime{4, {.delay_us = 3}});
+    SourceOperator source(object_types(), SourceTime{.column = 4, .watermark = {.delay_us = 3}});
     source.add_output(pipeline.scans[0].op, 0);
     ViewStoreOperator store(pipeline.root->types(), false);
     pipeline.root->add_output(&store, 0);
@@ -191,7 +191,7 @@ TEST(Pipeline, AllocatesNothingAfterWarmUp) {
       {expr::column_ref(2, kVarchar), expr::call(Op::kAdd, kBigint, {expr::column_ref(1, kBigint), number(1)}), expr::column_ref(3, kTimestamp)});
   plan::derive_properties(*root);
   Pipeline pipeline = build_pipeline(*root).take();
-  SourceOperator source(object_types(), SourceTime{4, {.delay_us = 3}});
+  SourceOperator source(object_types(), SourceTime{.column = 4, .watermark = {.delay_us = 3}});
   source.add_output(pipeline.scans[0].op, 0);
   ViewStoreOperator changelog(pipeline.root->types(), false);
   pipeline.root->add_output(&changelog, 0);
@@ -226,7 +226,7 @@ TEST(Pipeline, UnionOfScansAndValues) {
   Pipeline pipeline = build_pipeline(*both).take();
   ChangeFold output(pipeline.root->types());
   pipeline.root->add_output(&output, 0);
-  SourceOperator source(object_types(), SourceTime{4, {}});
+  SourceOperator source(object_types(), SourceTime{.column = 4});
   source.add_output(pipeline.scans[0].op, 0);
   for (uint64_t tick = 1; tick < 3; ++tick) {
     BatchBuffer buffer(object_types(), 8);

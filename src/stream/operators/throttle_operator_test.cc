@@ -73,7 +73,7 @@ TEST(ThrottleOperator, GivesNetChangesAtMultiplesOfTheInterval) {
 }
 
 TEST(ThrottleOperator, ReleasesAtTheEndAndHoldsTheWatermark) {
-  SourceOperator source({Type::of(TypeKind::kTimestamp), Type::of(TypeKind::kVarchar)}, SourceTime{0, {}});
+  SourceOperator source({Type::of(TypeKind::kTimestamp), Type::of(TypeKind::kVarchar)}, SourceTime{.column = 0});
   ThrottleOperator op(source.types(), 100);
   source.add_output(&op, 0);
   ChangeFold output(source.types());

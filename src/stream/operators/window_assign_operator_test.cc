@@ -65,7 +65,7 @@ TEST(WindowAssignOperator, EveryWindowThatHoldsTheRowUnlessLateWhateverTheCuts) 
     const int64_t lateness = random() % 2 ? static_cast<int64_t>(random() % 10) : 0;
     const int64_t delay = static_cast<int64_t>(random() % 6);
     const auto node = make_node(spec, lateness);
-    SourceOperator source(input_types(), SourceTime{0, {.delay_us = delay}});
+    SourceOperator source(input_types(), SourceTime{.column = 0, .watermark = {.delay_us = delay}});
     auto op = WindowAssignOperator::make(*node).take();
     source.add_output(op.get(), 0);
     ChangeFold output(op->types());
@@ -133,7 +133,7 @@ TEST(WindowAssignOperator, AllocatesNothingAfterWarmUp) {
   spec.slide_us = 2;
   spec.size_us = 10;
   const auto node = make_node(spec, 3);
-  SourceOperator source(input_types(), SourceTime{0, {.delay_us = 5}});
+  SourceOperator source(input_types(), SourceTime{.column = 0, .watermark = {.delay_us = 5}});
   auto op = WindowAssignOperator::make(*node).take();
   source.add_output(op.get(), 0);
   BatchBuffer buffer(input_types());
