@@ -47,9 +47,12 @@ class Filtered final : public Accumulator {
   bool holds_memory() const override { return inner_->holds_memory(); }
   bool holds_foreign_memory() const override { return inner_->holds_foreign_memory(); }
   void destroy(char* const* groups, uint32_t count, StatePool& pool) override { aim().destroy(groups, count, pool); }
+  bool saves_state() const override { return inner_->saves_state(); }
+  void save(const char* group, ByteWriter& out) const override { aim().save(group, out); }
+  void load(char* group, ByteReader& in, StatePool& pool) override { aim().load(group, in, pool); }
 
  private:
-  Accumulator& aim() {
+  Accumulator& aim() const {
     inner_->set_offset(offset_);
     return *inner_;
   }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/status.h"
 #include "data/batch.h"
 #include "plan/node.h"
@@ -61,6 +62,14 @@ class Accumulator {
   virtual bool holds_memory() const { return false; }
   virtual bool holds_foreign_memory() const { return false; }
   virtual void destroy(char* const*, uint32_t, StatePool&) {}
+
+  // Checkpoints: a group's state as bytes, and those bytes into a fresh state. A state that holds no memory is its bytes.
+  virtual bool saves_state() const { return !holds_memory() && !holds_foreign_memory(); }
+  virtual void save(const char* group, ByteWriter& out) const { out.raw(group + offset_, state_bytes_); }
+  virtual void load(char* group, ByteReader& in, StatePool&) {
+    const std::string_view bytes = in.raw(state_bytes_);
+    if (bytes.size() == state_bytes_) std::memcpy(group + offset_, bytes.data(), state_bytes_);
+  }
 
  protected:
   explicit Accumulator(uint32_t state_bytes) : state_bytes_(state_bytes) {}

@@ -1,6 +1,7 @@
 // DISTINCT: the inner aggregate sees a value when its count in the group becomes positive, and loses it when the count
 // falls back to zero.
 #include "stream/operators/accumulator_rows.h"
+#include "stream/state/cell_io.h"
 #include "stream/state/value_set.h"
 
 namespace laminar::stream {
@@ -10,6 +11,20 @@ using data::kBatchRowsMax;
 using data::StringArena;
 
 namespace {
+
+void save_set(const ValueSet& set, data::Physical physical, ByteWriter& out) {
+  out.put(set.size());
+  set.for_each([&](const ValueSet::Slot& slot) {
+    put_cell(physical, slot.value, out);
+    out.put(slot.count);
+  });
+}
+void load_set(ValueSet& set, data::Physical physical, ByteReader& in, StatePool& pool) {
+  for (uint32_t n = in.get<uint32_t>(); n > 0 && in.ok(); --n) {
+    const Cell value = get_cell(physical, in);
+    set.add(physical, value, in.get<int64_t>(), pool);
+  }
+}
 
 // count(DISTINCT x): the size of the set. Over an input that retracts counts are positive at the end of each tick, so
 // the size then is the number of values.
@@ -36,6 +51,9 @@ class CountDistinct final : public Accumulator {
   void finalize(char* const* groups, uint32_t count, Column& out, uint32_t at, StringArena&) override {
     for (uint32_t i = 0; i < count; ++i) out.values<int64_t>()[at + i] = state<ValueSet>(groups[i]).size();
   }
+  bool saves_state() const override { return true; }
+  void save(const char* group, ByteWriter& out) const override { save_set(state<ValueSet>(group), physical_, out); }
+  void load(char* group, ByteReader& in, StatePool& pool) override { load_set(state<ValueSet>(group), physical_, in, pool); }
 
  private:
   uint32_t column_;
@@ -63,6 +81,15 @@ class Distinct final : public Accumulator {
     });
     pass_on(pool);
   }
+  bool saves_state() const override { return inner_->saves_state(); }
+  void save(const char* group, ByteWriter& out) const override {
+    save_set(state<ValueSet>(group), physical_, out);
+    aim().save(group, out);
+  }
+  void load(char* group, ByteReader& in, StatePool& pool) override {
+    load_set(state<ValueSet>(group), physical_, in, pool);
+    aim().load(group, in, pool);
+  }
   bool mergeable() const override { return true; }
   void merge(char* const* into, const char* const* from, uint32_t count, StatePool& pool) override {
     for (uint32_t i = 0; i < count; ++i)
@@ -74,7 +101,7 @@ class Distinct final : public Accumulator {
   }
 
  private:
-  Accumulator& aim() {
+  Accumulator& aim() const {
     inner_->set_offset(offset_ + static_cast<uint32_t>(sizeof(ValueSet)));
     return *inner_;
   }

@@ -1,5 +1,6 @@
 // min, max, arg_min, arg_max over append-only input: the best value so far.
 #include "stream/operators/accumulator_rows.h"
+#include "stream/state/cell_io.h"
 
 namespace laminar::stream {
 
@@ -50,6 +51,25 @@ class Extreme final : public Accumulator {
         s = Best<T>();
       }
     }
+  }
+  bool saves_state() const override { return true; }
+  void save(const char* group, ByteWriter& out) const override {
+    const Best<T>& s = state<Best<T>>(group);
+    out.put(s.set);
+    if constexpr (std::is_same_v<T, StringRef>) out.text(s.value().view());
+    else out.raw(s.words, sizeof s.words);
+  }
+  void load(char* group, ByteReader& in, StatePool& pool) override {
+    Best<T>& s = state<Best<T>>(group);
+    const uint64_t set = in.get<uint64_t>();
+    if constexpr (std::is_same_v<T, StringRef>) {
+      const std::string_view text = in.text();
+      s.put(pool.copy_string(StringRef(text.data(), static_cast<uint32_t>(text.size()))));
+    } else {
+      const std::string_view bytes = in.raw(sizeof s.words);
+      if (!bytes.empty()) std::memcpy(s.words, bytes.data(), sizeof s.words);
+    }
+    s.set = set;
   }
   void update(const AggregateInput& in, StatePool& pool) override {
     const T* values = in.columns[column_].values<T>();
@@ -103,6 +123,21 @@ class ExtremeRow final : public Accumulator {
   bool holds_memory() const override { return value_type_ == data::Physical::kString || by_type_ == data::Physical::kString; }
   void destroy(char* const* groups, uint32_t count, StatePool& pool) override {
     for (uint32_t i = 0; i < count; ++i) release(state<BestRow>(groups[i]), pool);
+  }
+  bool saves_state() const override { return true; }
+  void save(const char* group, ByteWriter& out) const override {
+    const BestRow& s = state<BestRow>(group);
+    out.put(s.set);
+    if (!s.set) return;
+    out.put(s.sequence);
+    put_cell(value_type_, s.value, out);
+    put_cell(by_type_, s.by, out);
+  }
+  void load(char* group, ByteReader& in, StatePool& pool) override {
+    if (!in.get<uint64_t>()) return;
+    const uint64_t sequence = in.get<uint64_t>();
+    const Cell value = get_cell(value_type_, in), by = get_cell(by_type_, in);
+    replace(state<BestRow>(group), value, by, sequence, pool);
   }
   void update(const AggregateInput& in, StatePool& pool) override {
     const Column& value = in.columns[value_];

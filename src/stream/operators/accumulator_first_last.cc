@@ -1,5 +1,6 @@
 // first, last, any_value over append-only input: the row that is first or last by (ORDER BY keys, total order).
 #include "stream/operators/accumulator_rows.h"
+#include "stream/state/cell_io.h"
 
 namespace laminar::stream {
 
@@ -100,6 +101,24 @@ class Pick final : public Accumulator {
   }
   void destroy(char* const* groups, uint32_t count, StatePool& pool) override {
     for (uint32_t i = 0; i < count; ++i) release(groups[i], pool);
+  }
+  bool saves_state() const override { return true; }
+  void save(const char* group, ByteWriter& out) const override {
+    const Picked& s = state<Picked>(group);
+    out.put(s.set);
+    if (!s.set) return;
+    out.put(s.sequence).put(s.nulls);
+    const Cell* held = reinterpret_cast<const Cell*>(group + offset_ + sizeof(Picked));
+    for (size_t c = 0; c < types_.size(); ++c)
+      if (!(s.nulls >> c & 1)) put_cell(types_[c], held[c], out);
+  }
+  void load(char* group, ByteReader& in, StatePool& pool) override {
+    if (!in.get<uint32_t>()) return;
+    const uint64_t sequence = in.get<uint64_t>();
+    const uint32_t nulls = in.get<uint32_t>();
+    for (size_t c = 0; c < types_.size(); ++c)
+      if (!(nulls >> c & 1)) scratch_[c] = get_cell(types_[c], in);
+    offer(group, scratch_.data(), nulls, sequence, pool);
   }
   void update(const AggregateInput& in, StatePool& pool) override {
     for_rows(in, [&](uint32_t i, uint32_t row) {

@@ -89,6 +89,19 @@ class MomentsExact final : public Accumulator {
       s.sums = nullptr;
     }
   }
+  bool saves_state() const override { return true; }
+  void save(const char* group, ByteWriter& out) const override {
+    const ExactMoments& s = state<ExactMoments>(group);
+    out.put(s.count).put(s.sums != nullptr);
+    if (s.sums) out.raw(s.sums, sizeof(ExactPair));
+  }
+  void load(char* group, ByteReader& in, StatePool& pool) override {
+    state<ExactMoments>(group).count = in.get<int64_t>();
+    if (!in.get<bool>()) return;
+    ExactPair& sums = sums_of(group, pool);
+    const std::string_view bytes = in.raw(sizeof sums);
+    if (!bytes.empty()) std::memcpy(static_cast<void*>(&sums), bytes.data(), sizeof sums);
+  }
   void update(const AggregateInput& in, StatePool& pool) override {
     const T* values = in.columns[column_].values<T>();
     for_values(in, in.columns[column_], [&](uint32_t i, uint32_t row) {

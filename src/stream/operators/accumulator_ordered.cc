@@ -4,6 +4,7 @@
 // Where the input retracts, an entry is known by its values alone: a row that is taken back comes with another place in
 // the total order than it had. Ties are then broken by the values, so the result is a function of what is there.
 #include "stream/operators/accumulator_rows.h"
+#include "stream/state/cell_io.h"
 #include "stream/state/ordered_multiset.h"
 
 namespace laminar::stream {
@@ -42,6 +43,26 @@ class Ordered final : public Accumulator {
   bool holds_memory() const override { return true; }
   void destroy(char* const* groups, uint32_t count, StatePool& pool) override {
     for (uint32_t i = 0; i < count; ++i) state<OrderedMultiset>(groups[i]).free(spec_.order, pool);
+  }
+  bool saves_state() const override { return true; }
+  void save(const char* group, ByteWriter& out) const override {
+    uint32_t entries = 0;
+    state<OrderedMultiset>(group).for_each([&](const OrderedMultiset::Node&) { ++entries; });
+    out.put(entries);
+    state<OrderedMultiset>(group).for_each([&](const OrderedMultiset::Node& node) {
+      out.put(node.count).put(node.nulls);
+      for (size_t p = 0; p < cells_.size(); ++p)
+        if (!(node.nulls >> p & 1)) put_cell(spec_.order.parts[p].physical, node.cells()[p], out);
+    });
+  }
+  void load(char* group, ByteReader& in, StatePool& pool) override {
+    for (uint32_t n = in.get<uint32_t>(); n > 0 && in.ok(); --n) {
+      const int64_t count = in.get<int64_t>();
+      const uint32_t nulls = in.get<uint32_t>();
+      for (size_t p = 0; p < cells_.size(); ++p)
+        if (!(nulls >> p & 1)) cells_[p] = get_cell(spec_.order.parts[p].physical, in);
+      state<OrderedMultiset>(group).add(spec_.order, cells_.data(), nulls, count, pool);
+    }
   }
   void update(const AggregateInput& in, StatePool& pool) override {
     for_rows(in, [&](uint32_t i, uint32_t row) {

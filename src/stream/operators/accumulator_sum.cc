@@ -192,6 +192,20 @@ class SumDoubleExact final : public Accumulator {
       s.sum = nullptr;
     }
   }
+  bool saves_state() const override { return true; }
+  void save(const char* group, ByteWriter& out) const override {
+    const RetractableSum& s = state<RetractableSum>(group);
+    out.put(s.count).put(s.sum != nullptr);
+    if (s.sum) out.raw(s.sum, sizeof(ExactSum));
+  }
+  void load(char* group, ByteReader& in, StatePool& pool) override {
+    RetractableSum& s = state<RetractableSum>(group);
+    s.count = in.get<int64_t>();
+    if (!in.get<bool>()) return;
+    s.sum = new (pool.allocate(sizeof(ExactSum))) ExactSum();
+    const std::string_view bytes = in.raw(sizeof(ExactSum));
+    if (!bytes.empty()) std::memcpy(static_cast<void*>(s.sum), bytes.data(), sizeof(ExactSum));
+  }
   void update(const AggregateInput& in, StatePool& pool) override {
     const T* values = in.columns[column_].values<T>();
     for_values(in, in.columns[column_], [&](uint32_t i, uint32_t row) {

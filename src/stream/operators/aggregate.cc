@@ -6,6 +6,7 @@
 #include "stream/operators/session_aggregate.h"
 #include "stream/operators/window_aggregate.h"
 #include "stream/state/column_store.h"
+#include "stream/state/row_log_io.h"
 #include "stream/state/timer_wheel.h"
 
 namespace laminar::stream {
@@ -161,6 +162,30 @@ class GroupAggregate final : public AggregateOperator {
   uint64_t state_bytes() const override { return table_.pool.held_bytes() + table_.groups.held_bytes() + changes_.held_bytes() + closed_rows_.held_bytes(); }
   uint64_t state_rows() const override { return table_.groups.size() + closed_rows_.rows(); }
 
+  // Tables: 0 groups, 1 the watermark seen, 2 rows of final groups.
+  bool saves_state() const override { return layout_->saves_state(); }
+  void save_state(StateSink& sink, bool full) override {
+    layout_->save(table_, "", 0, sink, full);
+    ByteWriter seen;
+    seen.put(last_watermark_);
+    sink.put(1, "", seen.view());
+    save_log(closed_rows_, saved_rows_, 2, sink, full);
+  }
+  Status load_state(StateSource& source) override {
+    RETURN_IF_ERROR(source.scan(0, [this](std::string_view key_bytes, std::string_view bytes) -> Status {
+      ByteReader key(key_bytes), state(bytes);
+      char* group = layout_->load(table_, key, state);
+      if (!key.ok() || !state.ok()) return damaged_state(label);
+      if (on_close_) await_close(&group, 1);
+      return {};
+    }));
+    RETURN_IF_ERROR(source.scan(1, [this](std::string_view, std::string_view bytes) -> Status {
+      last_watermark_ = ByteReader(bytes).get<int64_t>();
+      return {};
+    }));
+    return load_log(closed_rows_, saved_rows_, 2, types(), source);
+  }
+
   void outputs_changed() override {
     tracking_ = has_outputs() && !on_close_;
     // Without outputs nobody is told of a new group: it counts as told, for the day when an output comes.
@@ -250,6 +275,7 @@ class GroupAggregate final : public AggregateOperator {
   bool on_close_;
   TimerWheel timers_;
   ColumnStore closed_rows_;
+  uint64_t saved_rows_ = 0;
   BatchVisitor store_;
   std::vector<TimerWheel::Timer> due_;
   uint64_t serial_ = 0;

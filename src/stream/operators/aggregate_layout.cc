@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "stream/state/cell.h"
+#include "stream/state/cell_io.h"
 
 namespace laminar::stream {
 
@@ -71,6 +71,14 @@ void AggregateLayout::begin(const data::Batch& batch) {
 char** AggregateLayout::find(StateTable& table, const uint32_t* rows, uint32_t count) {
   table.groups.find_or_create(key_columns_, hashes_.data(), rows, count, found_.data());
   if (needs_initialize_) initialize_raw(found_.data(), count);
+  if (noting_changes_) {
+    for (uint32_t i = 0; i < count; ++i) {
+      uint32_t& mark = group_header(found_[i]).mark;
+      if (mark & kGroupUnsaved) continue;
+      mark |= kGroupUnsaved;
+      table.unsaved.push_back(found_[i]);
+    }
+  }
   return found_.data();
 }
 
@@ -132,11 +140,100 @@ void AggregateLayout::clear(StateTable& table) {
   }
   table.groups.clear();
   table.pool.reset();
+  table.unsaved.clear();
+  table.erased.clear();
 }
 
 void AggregateLayout::erase(StateTable& table, char* group) {
+  if (noting_changes_) {
+    ByteWriter key;
+    save_key(group, key);
+    table.erased.text(key.view());
+  }
   destroy(&group, 1, table.pool);
   table.groups.erase(group);
+}
+
+bool AggregateLayout::saves_state() const {
+  return std::all_of(accumulators_.begin(), accumulators_.end(), [](const AccumulatorPtr& accumulator) { return accumulator->saves_state(); });
+}
+
+void AggregateLayout::save_key(const char* group, ByteWriter& out) const {
+  const GroupHeader& header = group_header(group);
+  put_ordered(header.hash, out);
+  out.put(header.nulls);
+  for (size_t k = 0; k < shape_.keys.size(); ++k) {
+    if (header.nulls >> k & 1) continue;
+    const data::Physical physical = shape_.keys[k].physical;
+    Cell cell;
+    std::memcpy(cell.words, group + shape_.keys[k].offset, data::physical_size(physical));
+    put_cell(physical, cell, out);
+  }
+}
+
+void AggregateLayout::save_group(char* group, ByteWriter& out) {
+  out.put(group_header(group).mark & ~(kGroupTouched | kGroupUnsaved));
+  if (retracts_) out.put(weight(group));
+  for (const AccumulatorPtr& accumulator : accumulators_) accumulator->save(group, out);
+}
+
+void AggregateLayout::save(StateTable& table, std::string_view prefix, uint8_t number, StateSink& sink, bool all) {
+  noting_changes_ = true;
+  ByteWriter key, value;
+  auto put = [&](char* group) {
+    if (group_header(group).mark & kGroupFree) return;  // noted, then erased
+    group_header(group).mark &= ~kGroupUnsaved;
+    key.clear();
+    value.clear();
+    key.raw(prefix.data(), prefix.size());
+    save_key(group, key);
+    save_group(group, value);
+    sink.put(number, key.view(), value.view());
+  };
+  if (all) {
+    GroupTable::Cursor cursor;
+    std::vector<char*> groups(data::kBatchRowsMax);
+    while (uint32_t n = table.groups.next(cursor, groups.data(), data::kBatchRowsMax)) std::for_each_n(groups.begin(), n, put);
+  } else {
+    ByteReader erased(table.erased.view());
+    while (!erased.at_end()) {
+      key.clear();
+      key.raw(prefix.data(), prefix.size());
+      const std::string_view gone = erased.text();
+      key.raw(gone.data(), gone.size());
+      sink.erase(number, key.view());
+    }
+    std::for_each(table.unsaved.begin(), table.unsaved.end(), put);
+  }
+  table.unsaved.clear();
+  table.erased.clear();
+}
+
+void AggregateLayout::load_key(ByteReader& key, char* row) const {
+  GroupHeader& header = group_header(row);
+  header.hash = get_ordered(key);
+  header.nulls = key.get<uint32_t>();
+  for (size_t k = 0; k < shape_.keys.size(); ++k) {
+    if (header.nulls >> k & 1) continue;
+    const Cell cell = get_cell(shape_.keys[k].physical, key);
+    std::memcpy(row + shape_.keys[k].offset, cell.words, data::physical_size(shape_.keys[k].physical));
+  }
+}
+
+void AggregateLayout::load_group(char* group, ByteReader& in, StatePool& pool) {
+  group_header(group).mark = in.get<uint32_t>();
+  if (retracts_) weight(group) = in.get<int64_t>();
+  for (AccumulatorPtr& accumulator : accumulators_) accumulator->load(group, in, pool);
+}
+
+char* AggregateLayout::load(StateTable& table, ByteReader& key, ByteReader& in) {
+  std::vector<char> row = shape_.prototype;
+  load_key(key, row.data());
+  char* from = row.data();
+  char* group;
+  table.groups.find_or_create_like(&from, 1, &group);
+  load_group(group, in, table.pool);
+  return group;
 }
 
 void AggregateLayout::finalize(char* const* groups, const int64_t* starts, const int64_t* ends, uint32_t count,

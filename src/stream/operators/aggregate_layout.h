@@ -11,6 +11,7 @@
 #include "stream/operators/accumulator.h"
 #include "stream/operators/operator.h"
 #include "stream/state/group_table.h"
+#include "stream/state/state_io.h"
 
 namespace laminar::stream {
 
@@ -19,6 +20,9 @@ struct StateTable {
   explicit StateTable(const GroupShape* shape) : groups(shape, &pool) {}
   StatePool pool;
   GroupTable groups;
+  // What checkpoints have not seen yet: changed groups, and the keys of groups that went.
+  std::vector<char*> unsaved;
+  ByteWriter erased;
 };
 
 class AggregateLayout {
@@ -59,6 +63,19 @@ class AggregateLayout {
   // Takes a group out of its table with all it holds.
   void erase(StateTable& table, char* group);
 
+  // Checkpoints. The key of a group: its hash, most significant byte first, so that a range of keys is a key group, then
+  // the values; the record of a group stands under `prefix` and its key.
+  bool saves_state() const;
+  void save_key(const char* group, ByteWriter& out) const;
+  void save_group(char* group, ByteWriter& out);
+  // All groups, or what changed since the last save of the table. From the first call on, changes are noted.
+  void save(StateTable& table, std::string_view prefix, uint8_t number, StateSink& sink, bool all);
+  // A saved key into the header and keys of a row; long strings stay in the reader's bytes.
+  void load_key(ByteReader& key, char* row) const;
+  void load_group(char* group, ByteReader& in, StatePool& pool);
+  // The group of a saved key and state.
+  char* load(StateTable& table, ByteReader& key, ByteReader& state);
+
   // Output rows at .. at + count of groups; window bounds by group, null where the node has none.
   void finalize(char* const* groups, const int64_t* starts, const int64_t* ends, uint32_t count, data::BatchBuffer& out, uint32_t at);
 
@@ -73,6 +90,7 @@ class AggregateLayout {
   std::vector<AccumulatorPtr> accumulators_;
   bool retracts_ = false, mergeable_ = true, holds_memory_ = false, holds_foreign_memory_ = false, needs_initialize_ = false;
   uint32_t weight_offset_ = 0;
+  bool noting_changes_ = false;
 
   const data::Batch* batch_ = nullptr;
   std::vector<data::Column> key_columns_;

@@ -310,7 +310,8 @@ class Model {
   std::map<std::string, std::vector<SessionModel>> sessions_;
 };
 
-// cut 0: ticks of random size, empty ones among them.
+// cut 0: ticks of random size, empty ones among them; kCheckpoints: the same with checkpoints, and restarts from them.
+constexpr size_t kCheckpoints = 9999;
 void compare(const Shape& shape, const std::vector<Event>& history, size_t cut, bool attach_late, uint64_t seed) {
   SCOPED_TRACE(shape.text() + " cut " + std::to_string(cut) + (attach_late ? " late output" : "") + " seed " + std::to_string(seed));
   std::mt19937_64 random(seed ^ cut);
@@ -321,7 +322,7 @@ void compare(const Shape& shape, const std::vector<Event>& history, size_t cut, 
   const size_t attach_at = attach_late ? history.size() / 2 : 0;
   bool attached = !attach_late;
   while (true) {
-    const size_t n = std::min(history.size() - at, cut ? cut : static_cast<size_t>(random() % 40));
+    const size_t n = std::min(history.size() - at, cut && cut != kCheckpoints ? cut : static_cast<size_t>(random() % 40));
     std::vector<Row> rows;
     std::vector<int64_t> weights, watermarks;
     std::vector<uint64_t> sequences;
@@ -340,6 +341,10 @@ void compare(const Shape& shape, const std::vector<Event>& history, size_t cut, 
     const int64_t output_before = h.op().output_watermark();
     h.finish(watermark);
     ASSERT_GE(h.op().output_watermark(), output_before);
+    if (cut == kCheckpoints) {
+      if (random() % 3 == 0) h.checkpoint();
+      if (random() % 5 == 0) h.restart();
+    }
     if (!attached && at >= attach_at) {
       h.attach();
       attached = true;
@@ -375,6 +380,10 @@ void run_all(const std::vector<Shape>& shapes, uint64_t seeds, uint64_t base) {
         compare(shape, history, cut, false, seed);
         if (::testing::Test::HasFatalFailure()) return;
       }
+      compare(shape, history, kCheckpoints, false, seed);
+      if (::testing::Test::HasFatalFailure()) return;
+      compare(shape, history, kCheckpoints, true, seed);
+      if (::testing::Test::HasFatalFailure()) return;
       compare(shape, history, 0, true, seed);
       if (::testing::Test::HasFatalFailure()) return;
     }

@@ -11,6 +11,7 @@
 #include "data/batch.h"
 #include "data/value.h"
 #include "stream/operators/aggregate.h"
+#include "stream/state/state_store_testing.h"
 
 namespace laminar::stream::testing {
 
@@ -165,7 +166,7 @@ class TestRejects final : public RejectedRows {
 class Harness {
  public:
   explicit Harness(const plan::AggregateNode& node, bool with_output = true)
-      : types_(node.inputs[0]->types()), source_(types_), sink_(node.types()), buffer_(types_) {
+      : node_(node), types_(node.inputs[0]->types()), source_(types_), sink_(node.types()), buffer_(types_) {
     auto made = make_aggregate(node);
     if (!made.ok()) status = made.status();
     CHECK(made.ok());
@@ -178,6 +179,20 @@ class Harness {
   ~Harness() { source_.remove_output(op_.get()); }
 
   // The content so far becomes the start of the fold.
+  void checkpoint() { saved_->save(*op_); }
+  // A new operator goes on with the saved state of this one.
+  void restart() {
+    checkpoint();
+    const bool with_output = op_->has_outputs();
+    source_.remove_output(op_.get());
+    op_ = make_aggregate(node_).take();
+    op_->keep_content(true);
+    op_->set_rejects(&rejects_);
+    source_.add_output(op_.get(), 0);
+    if (with_output) op_->add_output(&sink_, 0);
+    CHECK(saved_->load(*op_).ok());
+    saved_ = std::make_unique<MemoryStateStore>();
+  }
   void attach() {
     op_->scan_content([this](const data::Batch& batch) { sink_.push(0, batch); });
     op_->add_output(&sink_, 0);
@@ -228,6 +243,8 @@ class Harness {
     }
     return result;
   }
+  const plan::AggregateNode& node_;
+  std::unique_ptr<MemoryStateStore> saved_ = std::make_unique<MemoryStateStore>();
   std::vector<data::Type> types_;
   TestSource source_;
   FoldSink sink_;

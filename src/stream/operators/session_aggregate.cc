@@ -4,6 +4,7 @@
 
 #include "stream/operators/window_grid.h"
 #include "stream/state/column_store.h"
+#include "stream/state/row_log_io.h"
 #include "stream/state/timer_wheel.h"
 
 namespace laminar::stream {
@@ -101,6 +102,54 @@ class SessionAggregate final : public AggregateOperator {
     return pool_.held_bytes() + keys_.held_bytes() + timers_.held_bytes() + closed_rows_.held_bytes() + changes_.held_bytes();
   }
   uint64_t state_rows() const override { return open_sessions_ + closed_rows_.rows(); }
+
+  // Tables: 0 sessions by order of creation, 1 what was seen, 2 rows of closed sessions. Sessions are put all at once.
+  bool saves_state() const override { return layout_->saves_state(); }
+  void save_state(StateSink& sink, bool full) override {
+    sink.erase_prefix(0, "");
+    ByteWriter key, value, group_key;
+    each_session([&](char* group) {
+      const Session& s = session(group);
+      key.clear();
+      put_ordered(s.serial, key);
+      value.clear();
+      value.put(s.start).put(s.last);
+      group_key.clear();
+      layout_->save_key(group, group_key);
+      value.text(group_key.view());
+      layout_->save_group(group, value);
+      sink.put(0, key.view(), value.view());
+    });
+    value.clear();
+    value.put(last_watermark_).put(serial_);
+    sink.put(1, "", value.view());
+    save_log(closed_rows_, saved_rows_, 2, sink, full);
+  }
+  Status load_state(StateSource& source) override {
+    std::vector<char> key_row = key_shape_.prototype;
+    RETURN_IF_ERROR(source.scan(0, [&](std::string_view key_bytes, std::string_view bytes) -> Status {
+      ByteReader key(key_bytes), in(bytes);
+      serial_ = get_ordered(key) - 1;
+      const int64_t start = in.get<int64_t>(), last = in.get<int64_t>();
+      ByteReader group_key(in.text());
+      layout_->load_key(group_key, key_row.data());
+      char* from = key_row.data();
+      char* held;
+      keys_.find_or_create_like(&from, 1, &held);
+      char* group = make(held, start, last);
+      layout_->load_group(group, in, pool_);
+      const bool waits_for_first = group_header(group).mark & kGroupHidden;
+      set_timer(group, waits_for_first ? end_of(group) : close_time(group));
+      return in.ok() && group_key.ok() ? Status() : damaged_state(label);
+    }));
+    RETURN_IF_ERROR(source.scan(1, [&](std::string_view, std::string_view bytes) -> Status {
+      ByteReader in(bytes);
+      last_watermark_ = in.get<int64_t>();
+      serial_ = in.get<uint64_t>();
+      return in.ok() ? Status() : damaged_state(label);
+    }));
+    return load_log(closed_rows_, saved_rows_, 2, types(), source);
+  }
 
   void outputs_changed() override { tracking_ = has_outputs() && policy_ != EmitPolicy::kOnWindowClose; }
 
@@ -235,6 +284,13 @@ class SessionAggregate final : public AggregateOperator {
     return target ? target : create(key, time);
   }
   char* create(char* key, int64_t time) {
+    char* group = make(key, time, time);
+    touch(group);
+    set_timer(group, policy_ == EmitPolicy::kAfterWatermark ? end_of(group) : close_time(group));
+    return group;
+  }
+  // A session of a key, in its list, without a timer.
+  char* make(char* key, int64_t start, int64_t last) {
     const uint32_t row_bytes = layout_->shape().row_bytes;
     char* group = free_sessions_;
     if (group) {
@@ -250,11 +306,9 @@ class SessionAggregate final : public AggregateOperator {
     layout_->initialize_raw(&group, 1);
     if (policy_ == EmitPolicy::kAfterWatermark) group_header(group).mark |= kGroupHidden;
     else if (!tracking_) group_header(group).mark |= kGroupEmitted;
-    session(group) = Session{time, time, head(key), key, nullptr, 0, 0, ++serial_};
+    session(group) = Session{start, last, head(key), key, nullptr, 0, 0, ++serial_};
     head(key) = group;
     ++open_sessions_;
-    touch(group);
-    set_timer(group, policy_ == EmitPolicy::kAfterWatermark ? end_of(group) : close_time(group));
     return group;
   }
   void set_timer(char* group, int64_t time) {
@@ -353,6 +407,7 @@ class SessionAggregate final : public AggregateOperator {
   GroupTable keys_;
   TimerWheel timers_;
   ColumnStore closed_rows_;
+  uint64_t saved_rows_ = 0;
   GroupChanges changes_;
   std::function<void(const GroupChanges::Entry&)> erase_;
   BatchVisitor store_;

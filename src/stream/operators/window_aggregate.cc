@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "stream/operators/window_grid.h"
 #include "stream/state/column_store.h"
+#include "stream/state/row_log_io.h"
 
 namespace laminar::stream {
 
@@ -85,6 +86,82 @@ class WindowAggregate final : public AggregateOperator {
     for (const auto& window : windows_) rows += window->table->groups.size();
     for (const Slice& slice : slices_) rows += slice.table->groups.size();
     return rows;
+  }
+
+  // Tables: 0 groups by window (in slices: by slice and first window), 1 the windows themselves, 2 what was seen,
+  // 3 rows of closed windows.
+  bool saves_state() const override { return layout_->saves_state(); }
+  void save_state(StateSink& sink, bool full) override {
+    full |= saved_sliced_ != sliced_;
+    saved_sliced_ = sliced_;
+    noting_closed_ = true;
+    if (full) {
+      sink.erase_prefix(0, "");
+      sink.erase_prefix(1, "");
+    } else {
+      ByteReader gone(closed_prefixes_.view());
+      while (!gone.at_end()) {
+        const std::string_view prefix = gone.text();
+        sink.erase_prefix(0, prefix);
+        sink.erase(1, prefix);
+      }
+    }
+    closed_prefixes_.clear();
+    ByteWriter prefix, value;
+    auto put = [&](StateTable& table, bool fired) {
+      layout_->save(table, prefix.view(), 0, sink, full);
+      value.clear();
+      value.put(fired);
+      sink.put(1, prefix.view(), value.view());
+    };
+    for (const Window* window : windows_) {
+      put_prefix(window->number, 0, prefix);
+      put(*window->table, window->fired);
+    }
+    for (const Slice& slice : slices_) {
+      put_prefix(slice.slice, slice.first, prefix);
+      put(*slice.table, false);
+    }
+    value.clear();
+    value.put(last_watermark_).put(closed_before_).put(sliced_);
+    sink.put(2, "", value.view());
+    save_log(closed_rows_, saved_rows_, 3, sink, full);
+  }
+  Status load_state(StateSource& source) override {
+    bool sliced = sliced_;
+    RETURN_IF_ERROR(source.scan(2, [&](std::string_view, std::string_view bytes) -> Status {
+      ByteReader in(bytes);
+      last_watermark_ = in.get<int64_t>();
+      closed_before_ = in.get<int64_t>();
+      sliced = in.get<bool>();
+      return in.ok() ? Status() : damaged_state(label);
+    }));
+    if (sliced && !can_slice_) return damaged_state(label);
+    // Whoever wants changes of open windows may be gone or have come: slices can be left, not entered.
+    const bool leave = sliced && !sliced_;
+    sliced_ = sliced;
+    RETURN_IF_ERROR(source.scan(1, [&](std::string_view key, std::string_view bytes) -> Status {
+      ByteReader in(key);
+      const int64_t number = get_signed(in), first = get_signed(in);
+      if (sliced_) find_slice(number, first);
+      else find_window(number).fired = ByteReader(bytes).get<bool>();
+      return in.ok() ? Status() : damaged_state(label);
+    }));
+    RETURN_IF_ERROR(source.scan(0, [&](std::string_view key_bytes, std::string_view bytes) -> Status {
+      ByteReader key(key_bytes), state(bytes);
+      const int64_t number = get_signed(key), first = get_signed(key);
+      if (sliced_) {
+        layout_->load(*find_slice(number, first).table, key, state);
+      } else {
+        const Window& window = find_window(number);
+        char* group = layout_->load(*window.table, key, state);
+        // The first result of the window told of all its groups, also of those whose records are older.
+        if (window.fired && layout_->alive(group)) group_header(group).mark |= kGroupEmitted;
+      }
+      return key.ok() && state.ok() ? Status() : damaged_state(label);
+    }));
+    if (leave) leave_slices();
+    return load_log(closed_rows_, saved_rows_, 3, types(), source);
   }
 
   void send_open_windows() override {
@@ -307,6 +384,19 @@ class WindowAggregate final : public AggregateOperator {
     free_tables_.pop_back();
     return table;
   }
+  // A window or slice before its key: most significant byte first, so that keys come in order of time.
+  static void put_prefix(int64_t number, int64_t first, ByteWriter& out) {
+    out.clear();
+    put_ordered(static_cast<uint64_t>(number) ^ uint64_t{1} << 63, out);
+    put_ordered(static_cast<uint64_t>(first) ^ uint64_t{1} << 63, out);
+  }
+  static int64_t get_signed(ByteReader& in) { return static_cast<int64_t>(get_ordered(in) ^ uint64_t{1} << 63); }
+  void note_closed(int64_t number, int64_t first) {
+    if (!noting_closed_) return;
+    ByteWriter prefix;
+    put_prefix(number, first, prefix);
+    closed_prefixes_.text(prefix.view());
+  }
   void give_back(StateTable* table) {
     layout_->clear(*table);
     free_tables_.push_back(table);
@@ -345,6 +435,7 @@ class WindowAggregate final : public AggregateOperator {
     while (n < windows_.size() && windows_[n]->number < from) {
       Window* window = windows_[n++];
       if (const BatchVisitor* visit = closing()) visit_groups(*window->table, window->start, window->end, *visit);
+      note_closed(window->number, 0);
       give_back(window->table);
       free_windows_.push_back(window);
     }
@@ -362,8 +453,12 @@ class WindowAggregate final : public AggregateOperator {
     closed_before_ = std::max(closed_before_, from);
     size_t kept = 0;
     for (const Slice& slice : slices_) {
-      if (grid_.last_window(slice.slice) < from) give_back(slice.table);
-      else slices_[kept++] = slice;
+      if (grid_.last_window(slice.slice) < from) {
+        note_closed(slice.slice, slice.first);
+        give_back(slice.table);
+      } else {
+        slices_[kept++] = slice;
+      }
     }
     slices_.resize(kept);
     last_slice_ = 0;
@@ -428,6 +523,10 @@ class WindowAggregate final : public AggregateOperator {
   std::vector<Slice> slices_;     // by (slice, first)
   size_t last_slice_ = 0;
   ColumnStore closed_rows_;
+  uint64_t saved_rows_ = 0;
+  // Checkpoints: windows and slices that went since the last one.
+  bool noting_closed_ = false, saved_sliced_ = false;
+  ByteWriter closed_prefixes_;
   GroupChanges changes_;
   std::function<void(const GroupChanges::Entry&)> erase_;
   BatchVisitor store_, emit_and_store_;

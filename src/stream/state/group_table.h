@@ -27,6 +27,7 @@ struct GroupHeader {
 inline constexpr uint32_t kGroupTouched = 1;    // in the list of changed groups of this tick
 inline constexpr uint32_t kGroupEmitted = 2;    // its row is part of the output so far
 inline constexpr uint32_t kGroupRaw = 4;        // states that need initialize() have not had it
+inline constexpr uint32_t kGroupUnsaved = 32;   // changed since the last checkpoint, and in the list of those
 inline constexpr uint32_t kGroupFree = 1u << 31;  // an erased row, waiting for reuse
 
 inline GroupHeader& group_header(char* group) { return *reinterpret_cast<GroupHeader*>(group); }

@@ -34,6 +34,8 @@ class StateSink {
   virtual void put(uint8_t table, std::string_view key, std::string_view value) = 0;
   // A key that is not there is ignored.
   virtual void erase(uint8_t table, std::string_view key) = 0;
+  // Every key of the table that begins so; "" empties it. How an operator that does not follow its changes starts over.
+  virtual void erase_prefix(uint8_t table, std::string_view prefix) = 0;
 };
 
 class StateSource {
