@@ -182,8 +182,12 @@ class LAMINAR_API Database {
     int64_t manual_clock_start_us = 0;
     // Rows a polled subscription may hold before append() refuses with LDB-6003.
     uint64_t subscription_rows_max = 1 << 20;
+    // Opens a database whose log is damaged with what stands before the damage; the rest is kept aside as *.damaged.
+    bool accept_damage = false;
+    // Gets a line now and then while recovery takes longer than 2 seconds.
+    std::function<void(const std::string& line)> on_recovery;
   };
-  // An empty path opens a database in memory.
+  // An empty path opens a database in memory; else a folder, made when it is not there, that holds what was done before.
   static Result<std::unique_ptr<Database>> open(const std::string& path = {});
   static Result<std::unique_ptr<Database>> open(const std::string& path, const Options& options);
   // Closes: stops sources, finishes the running tick, closes sinks with complete files.

@@ -11,6 +11,7 @@
 #include "data/batch.h"
 #include "engine/database.h"
 #include "engine/directory.h"
+#include "io/system_disk.h"
 #include "sql/parse/script.h"
 #include "sql/session.h"
 
@@ -117,6 +118,7 @@ std::vector<Connection::Completion> Connection::complete(std::string_view text, 
 
 struct Database::Impl {
   std::unique_ptr<engine::Directory> directory;
+  std::unique_ptr<io::Disk> disk;
   std::shared_ptr<engine::Database> database;
   std::shared_ptr<sql::Engine> engine;
 };
@@ -135,7 +137,15 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, const 
   if (!path.empty()) {
     ASSIGN_OR_RETURN(impl->directory, engine::Directory::open(path));
   }
+  std::unique_ptr<engine::Journal> journal;
+  if (!path.empty()) {
+    impl->disk = std::make_unique<io::SystemDisk>();
+    engine::JournalOptions journal_options;
+    journal_options.accept_damage = options.accept_damage;
+    ASSIGN_OR_RETURN(journal, engine::Journal::open(*impl->disk, path, journal_options));
+  }
   engine::DatabaseOptions engine_options;
+  engine_options.recovers = journal != nullptr;
   engine_options.manual_clock = options.manual_clock;
   engine_options.manual_clock_start_us = options.manual_clock_start_us;
   engine_options.subscription_rows_max = options.subscription_rows_max;
@@ -143,6 +153,11 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, const 
   sql::EngineOptions sql_options;
   sql_options.threads = options.query_threads;
   ASSIGN_OR_RETURN(impl->engine, sql::Engine::open(impl->database, sql_options));
+  if (journal) {
+    const std::unique_ptr<sql::Session> session = impl->engine->connect();
+    const auto run_sql = [&session](const std::string& statement) { return session->execute(statement); };
+    RETURN_IF_ERROR(impl->database->recover(std::move(journal), run_sql, options.on_recovery));
+  }
   return std::make_unique<Database>(std::move(impl));
 }
 

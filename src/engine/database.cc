@@ -90,7 +90,7 @@ Database::Lock::~Lock() {
 Database::Database(DatabaseOptions options)
     : options_(options), manual_clock_(options.manual_clock_start_us),
       clock_(options.manual_clock ? static_cast<Clock&>(manual_clock_) : system_clock_), core_(clock_) {
-  thread_ = std::thread([this] { run(); });
+  if (!options.recovers) thread_ = std::thread([this] { run(); });
 }
 
 Database::~Database() { close(); }
@@ -104,7 +104,7 @@ void Database::close() {
     work_.notify_all();
     live_changed_.notify_all();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
   // Readers and sinks stop without the lock: their threads may be waiting for it.
   std::vector<std::unique_ptr<SinkStage>> sinks;
   std::vector<std::unique_ptr<stream::SourceFeed>> feeds;
@@ -122,6 +122,7 @@ void Database::close() {
   }
   feeds.clear();
   for (auto& sink : sinks) sink->stop();
+  if (journal_) journal_->close();
 }
 
 // Objects ------------------------------------------------------------------------------------------------------------
@@ -179,7 +180,12 @@ void Database::run() {
         if (!item || !item->view) continue;
         if (item->view->state == ViewStage::State::kCatchingUp) worked |= run_catch_up(*item->view);
         else if (item->view->state == ViewStage::State::kWaiting && !group_open_ && inputs_live(*item->view)) {
-          (void)start_views({item->view->name});
+          const std::string name = item->view->name;
+          Command command(*this);
+          if (!room_to_record(kSmallRecordBytes).ok()) continue;
+          (void)start_views({name});
+          if (item->view->state == ViewStage::State::kWaiting) continue;
+          (void)record_ddl(command, nullptr, RecordKind::kStartViews, [&](ByteWriter& out) { out.put(uint32_t{1}).text(name); });
         }
       }
       const int64_t now_us = clock_.now_us();
@@ -189,7 +195,8 @@ void Database::run() {
           stream::Stage* stage = item.second.stage();
           return stage && stage->clock_driven && item.second.live();
         });
-        if (any) core_.run({}, {}, true);
+        Command command(*this);
+        if (any && room_to_record(kSmallRecordBytes).ok() && record_kind(command, RecordKind::kTick).ok()) core_.run({}, {}, true);
       }
     }
     if (worked || work_waiting_.load()) {
@@ -213,6 +220,7 @@ void Database::wake_locked() {
 }
 
 bool Database::room_for_tick() {
+  if (replaying_) return true;
   for (auto& follower : followers_) {
     if (!follower->has_room()) return false;
   }
@@ -243,7 +251,10 @@ bool Database::run_sources() {
   batches_.clear();
   ended_stages_.clear();
   batches_.reserve(kTickRowsMax / 64);
-  const int64_t now_us = clock_.now_us();
+  Command command(*this);
+  const int64_t now_us = command.now_us();
+  recorded_rows_used_ = 0;
+  if (!room_to_record(kSmallRecordBytes).ok()) return false;  // the sources wait
   std::unique_ptr<stream::SourceFeed> finished;
   for (auto& name : creation_order_) {
     Entry* item = entry(name);
@@ -253,10 +264,24 @@ bool Database::run_sources() {
     uint32_t rows = 0;
     stream::SourceFeed::Item next;
     bool begun = false;
-    while (rows < kTickRowsMax && batches_.size() < batches_.capacity() && source.feed->poll(next)) {
+    while (rows < kTickRowsMax && batches_.size() < batches_.capacity() && source.poll(next)) {
       if (!begun) {
         source.op.begin_tick({core_.tick() + 1, now_us});
         begun = true;
+        if (recording()) {
+          if (recorded_rows_used_ == recorded_rows_.size()) recorded_rows_.emplace_back();
+          SourceRows& recorded = recorded_rows_[recorded_rows_used_++];
+          recorded.source = source.name;
+          recorded.rows = 0;
+          recorded.ended = false;
+          recorded.error.clear();
+        }
+      }
+      if (recording()) {
+        SourceRows& recorded = recorded_rows_[recorded_rows_used_ - 1];
+        recorded.rows += next.buffer->rows;
+        recorded.ended |= next.ended && !next.error;
+        if (next.error) recorded.error = next.error->message;
       }
       source.fill_processing_time(*next.buffer, now_us);
       rows += next.buffer->rows;
@@ -279,10 +304,11 @@ bool Database::run_sources() {
     }
   }
   if (taken_.empty()) return false;
+  record_source_rows(command);
   for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].batch = &batches_[i];
   core_.run(inputs_, ended_stages_, false);
   for (auto& [source, item] : taken_) {
-    source->feed->recycle(item.buffer);
+    source->recycle(item.buffer);
     if (item.ended) finished = std::move(source->feed);
   }
   after_tick();
@@ -298,6 +324,9 @@ uint64_t Database::tick() {
 
 void Database::run_tick() {
   Lock lock(*this);
+  Command command(*this);
+  if (recording() && !room_to_record(kSmallRecordBytes).ok()) return;
+  (void)record_kind(command, RecordKind::kTick);
   core_.run({}, {}, true);
   after_tick();
 }
@@ -320,7 +349,8 @@ Status Database::append_buffers(const std::shared_ptr<const sql::Object>& source
   Lock lock(*this);
   Result<SourceStage*> stage = source_with_room(lock, source->name);
   if (!stage.ok()) return stage.status();
-  const int64_t now_us = clock_.now_us();
+  Command command(*this);
+  const int64_t now_us = command.now_us();
   for (size_t done = 0; done < buffers.size();) {
     inputs_.clear();
     batches_.clear();
@@ -332,12 +362,20 @@ Status Database::append_buffers(const std::shared_ptr<const sql::Object>& source
       batches_.push_back(buffers[done]->view());
       inputs_.push_back({*stage, &(*stage)->op, 0, nullptr});
     }
-    if (batches_.empty()) return {};
+    if (batches_.empty()) break;
+    if (recording()) {
+      ByteWriter& record = begin_record(command, RecordKind::kAppend).text((*stage)->name);
+      encode_batches(batches_, record);
+      if (Status status = append_record(command); !status.ok()) {
+        for (const Batch& batch : batches_) (*stage)->rows -= batch.rows;
+        return status;
+      }
+    }
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].batch = &batches_[i];
     (*stage)->op.begin_tick({core_.tick() + 1, now_us});
     core_.run(inputs_, {}, false);
   }
-  return {};
+  return settle(lock, command);
 }
 
 Status Database::append(const std::shared_ptr<const sql::Object>& source, const Batch& batch) {
@@ -345,7 +383,8 @@ Status Database::append(const std::shared_ptr<const sql::Object>& source, const 
   Result<SourceStage*> found = source_with_room(lock, source->name);
   if (!found.ok()) return found.status();
   SourceStage& stage = **found;
-  const int64_t now_us = clock_.now_us();
+  Command command(*this);
+  const int64_t now_us = command.now_us();
   // Cuts fall on whole validity words. A tick's cuts have their columns in one array that is kept.
   static_assert(data::kBatchRowsMax % 64 == 0);
   constexpr uint32_t kCutsMax = kTickRowsMax / data::kBatchRowsMax;
@@ -373,12 +412,17 @@ Status Database::append(const std::shared_ptr<const sql::Object>& source, const 
       inputs_.push_back({&stage, &stage.op, 0, nullptr});
       done += cut.rows;
     }
+    if (recording()) {
+      ByteWriter& record = begin_record(command, RecordKind::kAppend).text(stage.name);
+      encode_batches(batches_, record);
+      RETURN_IF_ERROR(append_record(command));
+    }
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].batch = &batches_[i];
     stage.op.begin_tick({core_.tick() + 1, now_us});
     core_.run(inputs_, {}, false);
+    for (const Batch& cut : batches_) stage.rows += cut.rows;
   }
-  stage.rows += batch.rows;
-  return {};
+  return settle(lock, command);
 }
 
 Result<SourceStage*> Database::appendable_source(const std::string& name) {
@@ -431,7 +475,8 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
   std::vector<std::unique_ptr<BatchBuffer>> stamped;  // source rows with PROCTIME() columns filled in
   std::vector<stream::Core::Input> inputs;
   std::vector<std::unique_ptr<Batch>> views;
-  const int64_t now_us = clock_.now_us();
+  Command command(*this);
+  const int64_t now_us = command.now_us();
   uint64_t affected = 0;
   Status status;
   const auto push = [&](stream::Stage* stage, stream::Operator* op, const Batch& batch) {
@@ -495,6 +540,10 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
     affected += *rows;
     for (auto& buffer : list.batches()) push(&table, &table.store, buffer->view());
   }
+  if (status.ok() && recording() && !inputs.empty()) {
+    encode_changes(changes, begin_record(command, RecordKind::kApply));
+    status = append_record(command);
+  }
   if (!status.ok()) {
     while (!done.empty()) {
       done.back().table->store.revert(*done.back().list);
@@ -509,6 +558,7 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
   }
   core_.run(inputs, {}, false);
   after_tick();
+  RETURN_IF_ERROR(settle(lock, command));
   return affected;
 }
 
@@ -576,6 +626,9 @@ Status Database::drain(const std::function<bool()>& interrupted) {
       if (interrupted && interrupted()) return Status(ErrorCode::kInterrupted, "interrupted while sources drain");
       live_changed_.wait_for(lock.held, kWaitStep);
     }
+    Command command(*this);
+    RETURN_IF_ERROR(room_to_record(kSmallRecordBytes));
+    RETURN_IF_ERROR(record_kind(command, RecordKind::kTick));
     core_.run({}, {}, true);
     after_tick();
     for (auto& [name, item] : entries_) {
@@ -619,12 +672,17 @@ Status Database::advance_watermark(const std::shared_ptr<const sql::Object>& sou
   Entry* item = entry(source->name);
   if (!item || !item->source) return Status(ErrorCode::kUnknownObject, "the source was dropped: " + source->name);
   if (!item->source->time) return Status(ErrorCode::kNeedsWatermark, "source " + source->name + " has no WATERMARK FOR a column");
+  Command command(*this);
+  if (recording()) {
+    begin_record(command, RecordKind::kWatermark).text(item->source->name).put(watermark_us);
+    RETURN_IF_ERROR(append_record(command));
+  }
   item->source->op.begin_tick({core_.tick() + 1, clock_.now_us()});
   item->source->op.advance_watermark(0, watermark_us);
   stream::Stage* stage = item->source.get();
   core_.run({}, {&stage, 1}, false);
   after_tick();
-  return {};
+  return settle(lock, command);
 }
 
 }  // namespace laminar::engine

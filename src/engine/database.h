@@ -19,6 +19,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "engine/recovery/journal.h"
+#include "engine/recovery/pinned_clock.h"
 #include "engine/sink_stage.h"
 #include "engine/source_stage.h"
 #include "engine/subscription.h"
@@ -33,6 +35,7 @@ struct DatabaseOptions {
   bool manual_clock = false;
   int64_t manual_clock_start_us = 0;
   uint64_t subscription_rows_max = 1 << 20;
+  bool recovers = false;  // nothing runs before recover()
 };
 
 struct MetricValue {
@@ -64,6 +67,7 @@ struct LateStage final : stream::Stage {
 class Database final : public sql::Backend {
  public:
   static constexpr uint32_t kTickRowsMax = 16 * 1024;
+  static constexpr size_t kSmallRecordBytes = 64 * 1024;  // no record without rows is larger
 
   explicit Database(DatabaseOptions options);
   ~Database() override;
@@ -112,6 +116,13 @@ class Database final : public sql::Backend {
   void advance_clock(int64_t us);
   void close();
 
+  // Brings back what the journal holds, then records what comes and starts to run; see recovery/replay.cc. `run_sql`
+  // executes one of our statements; `progress` gets a line now and then when it takes longer than 2 s.
+  using RunSql = std::function<Status(const std::string& statement)>;
+  using Progress = std::function<void(const std::string& line)>;
+  Status recover(std::unique_ptr<Journal> journal, const RunSql& run_sql, const Progress& progress);
+  Journal* journal() { return journal_.get(); }
+
  private:
   struct Entry {
     std::shared_ptr<const sql::Object> object;
@@ -122,6 +133,7 @@ class Database final : public sql::Backend {
     std::unique_ptr<SinkStage> sink;
     std::vector<std::string> inputs;  // objects it reads
     std::string owner;                // the view that made it (LATE DATA TO)
+    std::string record;               // of the journal that made it; empty: goes with its owner, or nothing is recorded
     stream::Stage* stage() const;
     stream::Operator* output() const;
     bool live() const;
@@ -148,6 +160,36 @@ class Database final : public sql::Backend {
   void remove_entry(const std::string& name);
   void scan_entry(Entry& entry, const stream::BatchVisitor& visit);
   Status make_sink(const sql::CreateSink& statement, const std::string& from);
+
+  // What a command needs to be recorded: room on the disk first, the clock and the tick that it began with.
+  struct Command {
+    explicit Command(Database& database) : pin(database.clock_), tick(database.core_.tick()) {}
+    PinnedClock::Pin pin;
+    uint64_t tick;
+    uint64_t sequence = 0;  // of its last record
+    int64_t now_us() const { return pin.now_us(); }
+  };
+  bool recording() const { return journal_ && journal_->recording(); }
+  Status room_to_record(size_t bytes);
+  ByteWriter& begin_record(const Command& command, RecordKind kind);
+  Status append_record(Command& command);
+  // DDL: recorded after it went through. `item`: what it made, or null.
+  Status record_ddl(Command& command, Entry* item, RecordKind kind, const std::function<void(ByteWriter&)>& body);
+  Status record_kind(Command& command, RecordKind kind) { return record_ddl(command, nullptr, kind, [](ByteWriter&) {}); }
+  // Gives the lock back and waits for what durability promises.
+  Status settle(Lock& lock, const Command& command);
+  void record_source_rows(Command& command);
+  SinkStage::Links sink_links();
+
+  // Replaying: each takes the body of a record.
+  struct Replay;
+  Status replay_record(Replay& replay, std::string_view record);
+  Status replay_append(ByteReader& in);
+  Status replay_apply(ByteReader& in);
+  Status replay_source_rows(ByteReader& in);
+  Status replay_caught_up(const std::string& view);
+  Status start_recovered_sinks();
+  sql::Relation durability_relation();
 
   // Starting views.
   Status start_views(const std::vector<std::string>& names);
@@ -184,7 +226,13 @@ class Database final : public sql::Backend {
   const DatabaseOptions options_;
   SystemClock system_clock_;
   ManualClock manual_clock_;
-  Clock& clock_;
+  PinnedClock clock_;
+  std::unique_ptr<Journal> journal_;
+  bool replaying_ = false;
+  uint64_t recovered_records_ = 0;
+  int64_t recovery_ms_ = 0;
+  std::vector<SourceRows> recorded_rows_;  // of the running tick
+  size_t recorded_rows_used_ = 0;
   std::mutex mutex_;
   std::atomic<int> waiters_{0};
   std::condition_variable gave_way_;

@@ -131,6 +131,7 @@ std::vector<std::string> Database::dependents_of(const std::string& name) {
 }
 
 Status Database::create_source(const sql::CreateSource& statement, data::Schema columns) {
+  const data::Schema given_columns = columns;
   ASSIGN_OR_RETURN(const stream::Connector* connector, connector_of(statement.options, statement.name));
   if (!connector->is_source()) {
     return Status(ErrorCode::kInvalidOption, "connector " + std::string(connector->name()) + " makes sinks only", statement.name.offset);
@@ -201,16 +202,20 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
     return Status(ErrorCode::kInvalidOption, "time_unit needs a column it can speak of: add WATERMARK FOR a BIGINT column", time_unit->key_offset);
   }
   Lock lock(*this);
+  Command command(*this);
   bool exists = false;
   RETURN_IF_ERROR(check_new_name(statement.name, statement.or_replace, statement.if_not_exists, exists));
   if (exists && statement.if_not_exists) return {};
+  RETURN_IF_ERROR(room_to_record(kSmallRecordBytes + statement.statement_text.size()));
   if (exists) remove_entry(statement.name.name);
   auto stage = std::make_unique<SourceStage>(object, std::string(connector->name()), definition.take(), time, std::move(processing_time));
   // Its partitions hold the watermark back from the start.
   stage->op.ensure_partitions(1, clock_.now_us());
   core_.add(stage.get());
-  add_entry(std::move(object)).source = std::move(stage);
-  return {};
+  Entry& item = add_entry(std::move(object));
+  item.source = std::move(stage);
+  RETURN_IF_ERROR(record_ddl(command, &item, RecordKind::kSource, [&](ByteWriter& out) { encode_source(statement, given_columns, out); }));
+  return settle(lock, command);
 }
 
 Status Database::create_table(const sql::TableSpec& spec, bool or_replace, bool if_not_exists) {
@@ -225,16 +230,20 @@ Status Database::create_table(const sql::TableSpec& spec, bool or_replace, bool 
   object->column_defaults = spec.column_defaults;
   object->checks = spec.checks;
   Lock lock(*this);
+  Command command(*this);
   bool exists = false;
   RETURN_IF_ERROR(check_new_name(spec.name, or_replace, if_not_exists, exists));
   if (exists && if_not_exists) return {};
+  RETURN_IF_ERROR(room_to_record(kSmallRecordBytes + spec.sql.size()));
   if (exists) remove_entry(spec.name.name);
   auto stage = std::make_unique<TableStage>(object);
   core_.add(stage.get());
   stream::Stage* first = stage.get();
-  add_entry(std::move(object)).table = std::move(stage);
+  Entry& item = add_entry(std::move(object));
+  item.table = std::move(stage);
   core_.run({}, {&first, 1}, false);  // sets its watermark
-  return {};
+  RETURN_IF_ERROR(record_ddl(command, &item, RecordKind::kTable, [&](ByteWriter& out) { encode_table(spec, or_replace, if_not_exists, out); }));
+  return settle(lock, command);
 }
 
 Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan plan) {
@@ -255,6 +264,8 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
   if (!made.ok()) return at_offset(made.status(), statement.query_begin);
   std::unique_ptr<ViewStage> view = made.take();
   Lock lock(*this);
+  Command command(*this);
+  RETURN_IF_ERROR(room_to_record(kSmallRecordBytes + statement.statement_text.size()));
   bool exists = false;
   RETURN_IF_ERROR(check_new_name(statement.name, statement.or_replace, statement.if_not_exists, exists));
   if (exists && statement.if_not_exists) return {};
@@ -298,16 +309,21 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
     late_item.owner = lower(object->name);
     late_item.inputs = {object->name};
   }
+  const auto record = [&] {
+    return record_ddl(command, entry(object->name), RecordKind::kStatement, [&](ByteWriter& out) { out.text(statement.statement_text); });
+  };
   if (group_open_) {
     group_views_.push_back(object->name);
-    return {};
+    return record();
   }
   Status status = start_views({object->name});
   if (!status.ok()) {
     if (!stage->late_data_object.empty()) remove_entry(stage->late_data_object);
     remove_entry(object->name);
+    return at_offset(status, statement.query_begin);
   }
-  return at_offset(status, statement.query_begin);
+  RETURN_IF_ERROR(record());
+  return settle(lock, command);
 }
 
 Status Database::make_sink(const sql::CreateSink& statement, const std::string& from) {
@@ -327,15 +343,21 @@ Status Database::make_sink(const sql::CreateSink& statement, const std::string& 
   Result<std::unique_ptr<stream::SinkDefinition>> definition =
       connector->make_sink(statement.name.name, input->object->columns, input->object->append_only, values);
   if (!definition.ok()) return at_offset(definition.status(), statement.name.offset);
-  Result<std::unique_ptr<stream::SinkWriter>> writer = (*definition)->open();
-  if (!writer.ok()) return at_offset(writer.status(), statement.name.offset);
+  // A replayed sink opens its writer when it is known what it had decided; see start_recovered_sinks().
+  std::unique_ptr<stream::SinkWriter> writer;
+  if (!replaying_) {
+    Result<std::unique_ptr<stream::SinkWriter>> opened = (*definition)->open();
+    if (!opened.ok()) return at_offset(opened.status(), statement.name.offset);
+    writer = opened.take();
+  }
   auto object = std::make_shared<sql::Object>();
   object->kind = ObjectKind::kSink;
   object->name = statement.name.name;
   object->columns = input->object->columns;
   object->time_offset_us.resize(object->columns.size());
   object->sql = statement.statement_text;
-  auto sink = std::make_unique<SinkStage>(object, from, std::string(connector->name()), definition.take(), writer.take(), output->types(), SinkOptions{});
+  auto sink = std::make_unique<SinkStage>(object, from, std::string(connector->name()), definition.take(), output->types(), SinkOptions{});
+  if (writer) sink->start(std::move(writer), sink_links(), {});
   Subscription& subscription = sink->subscription();
   scan_entry(*input, [&](const data::Batch& batch) { subscription.push(0, batch); });
   subscription.finish({core_.tick(), clock_.now_us()});
@@ -352,8 +374,12 @@ Status Database::make_sink(const sql::CreateSink& statement, const std::string& 
 
 Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) {
   std::string from = statement.from.name;
+  const auto record = [&](Command& command) {
+    return record_ddl(command, entry(statement.name.name), RecordKind::kStatement, [&](ByteWriter& out) { out.text(statement.statement_text); });
+  };
   {
     Lock lock(*this);
+    RETURN_IF_ERROR(room_to_record(kSmallRecordBytes + statement.statement_text.size()));
     bool exists = false;
     RETURN_IF_ERROR(check_new_name(statement.name, statement.or_replace, statement.if_not_exists, exists));
     if (exists && statement.if_not_exists) return {};
@@ -374,6 +400,7 @@ Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<p
     query->name = from;
     query->is_stream = true;
     Lock lock(*this);
+    Command command(*this);
     bool exists = false;
     RETURN_IF_ERROR(check_new_name(stream.name, false, false, exists));
     const std::vector<std::string> inputs = query->inputs;
@@ -400,12 +427,17 @@ Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<p
     }
     if (group_open_) {
       group_views_.push_back(from);
-      return {};
+      return record(command);
     }
-    return start_views({from});
+    RETURN_IF_ERROR(start_views({from}));
+    RETURN_IF_ERROR(record(command));
+    return settle(lock, command);
   }
   Lock lock(*this);
-  return make_sink(statement, from);
+  Command command(*this);
+  RETURN_IF_ERROR(make_sink(statement, from));
+  RETURN_IF_ERROR(record(command));
+  return settle(lock, command);
 }
 
 void Database::remove_entry(const std::string& name) {
@@ -444,6 +476,7 @@ void Database::remove_entry(const std::string& name) {
 
 Status Database::drop(ObjectKind kind, const sql::ObjectName& name, bool if_exists, bool cascade) {
   Lock lock(*this);
+  Command command(*this);
   Entry* item = entry(name.name);
   if (!item) {
     if (if_exists) return {};
@@ -487,6 +520,7 @@ Status Database::drop(ObjectKind kind, const sql::ObjectName& name, bool if_exis
                                                     "; drop those first, or use CASCADE", name.offset);
   }
   collect(lower(name.name));
+  RETURN_IF_ERROR(room_to_record(kSmallRecordBytes));
   // Threads of sinks and feeds end outside the lock.
   std::vector<std::unique_ptr<SinkStage>> sinks;
   std::vector<std::unique_ptr<ViewStage>> views;
@@ -512,29 +546,42 @@ Status Database::drop(ObjectKind kind, const sql::ObjectName& name, bool if_exis
     remove_entry(object);
   }
   std::erase_if(followers_, [](const std::shared_ptr<Subscription>& f) { return f->ended(); });
-  lock.held.unlock();
+  const Status recorded = record_ddl(command, nullptr, RecordKind::kDrop, [&](ByteWriter& out) {
+    out.put(static_cast<uint8_t>(kind)).text(name.name).put(static_cast<uint8_t>(if_exists)).put(static_cast<uint8_t>(cascade));
+  });
+  const Status settled = settle(lock, command);
   for (auto& sink : sinks) sink->stop();
-  return {};
+  RETURN_IF_ERROR(recorded);
+  return settled;
 }
 
 void Database::begin_group() {
   Lock lock(*this);
+  Command command(*this);
   group_open_ = true;
+  (void)record_kind(command, RecordKind::kBeginGroup);
 }
 
 Status Database::commit_group() {
   Lock lock(*this);
   if (!group_open_) return {};
+  Command command(*this);
+  RETURN_IF_ERROR(room_to_record(kSmallRecordBytes));
   group_open_ = false;
   std::vector<std::string> views;
   views.swap(group_views_);
   group_created_.clear();
-  return start_views(views);
+  const Status started = start_views(views);
+  RETURN_IF_ERROR(record_kind(command, RecordKind::kCommitGroup));
+  RETURN_IF_ERROR(started);
+  return settle(lock, command);
 }
 
 void Database::rollback_group() {
   Lock lock(*this);
   if (!group_open_) return;
+  Command command(*this);
+  (void)record_kind(command, RecordKind::kRollbackGroup);
   group_open_ = false;
   group_views_.clear();
   std::vector<std::string> created;

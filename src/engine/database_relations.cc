@@ -43,6 +43,7 @@ constexpr FunctionRow kFunctions[] = {
     {"laminar_views", false, "per view: state, rows, watermark, memory"},
     {"laminar_sinks", false, "per sink: guarantee, epochs, rows, failures"},
     {"laminar_ticks", false, "the core's ticks: count and time percentiles"},
+    {"laminar_durability", false, "the database's folder: durability, log, how it is written, the last recovery; no row in memory"},
 };
 
 }  // namespace
@@ -80,6 +81,7 @@ Result<Relation> Database::call_function(const std::string& function, const std:
   if (function == "laminar_views") return views_relation();
   if (function == "laminar_sinks") return sinks_relation();
   if (function == "laminar_ticks") return ticks_relation();
+  if (function == "laminar_durability") return durability_relation();
   ASSIGN_OR_RETURN(Entry * item, entry_of(argument, -1));
   if (function == "dead_letters") {
     if (!item->source) return Status(ErrorCode::kWrongObjectKind, "dead_letters takes a source; " + argument + " is a " + sql::kind_name(item->object->kind));
@@ -341,16 +343,33 @@ Result<std::string> Database::explain(const std::string& object, bool analyze) {
 
 Status Database::set(const sql::OptionText& option) {
   Lock lock(*this);
+  Command command(*this);
+  const auto record = [&]() -> Status {
+    RETURN_IF_ERROR(record_ddl(command, nullptr, RecordKind::kSet, [&](ByteWriter& out) {
+      out.text(option.key).text(option.value).put(static_cast<uint8_t>(option.kind)).put(option.interval_us);
+    }));
+    return settle(lock, command);
+  };
+  RETURN_IF_ERROR(room_to_record(kSmallRecordBytes));
   const auto interval = [&option]() { return option.kind == sql::OptionText::Kind::kInterval ? option.interval_us : parse_duration_us(option.value); };
   if (option.key == "future_skew" || option.key == "idle_timeout") {
     const int64_t us = interval();
     if (us < 0) return Status(ErrorCode::kInvalidOption, option.key + " takes an interval, such as '1 hour'", option.value_offset);
     (option.key == "future_skew" ? future_skew_us_ : idle_timeout_us_) = us;
-    return {};
+    return record();
   }
   if (option.key == "cores") {
     if (option.value == "1") return {};
     return Status(ErrorCode::kNotImplemented, "views run on one core; SET cores takes 1", option.value_offset);
+  }
+  if (option.key == "durability") {
+    const std::optional<Durability> durability = durability_named(option.value);
+    if (!durability) return Status(ErrorCode::kInvalidOption, "durability is sync, batch or none; not " + option.value, option.value_offset);
+    if (!journal_) {
+      return Status(ErrorCode::kInvalidOption, "this database is in memory only: open one in a folder, as in laminar DB_DIR", option.value_offset);
+    }
+    journal_->set_durability(*durability);
+    return record();
   }
   return Status(ErrorCode::kUnknownOption, "unknown setting: " + option.key, option.key_offset);
 }

@@ -140,6 +140,9 @@ bool Database::run_catch_up(ViewStage& view) {
     for (stream::Operator* op : view.operators) op->finish(info);
   }
   if (level) {
+    Command command(*this);
+    if (!room_to_record(kSmallRecordBytes).ok()) return worked;
+    (void)record_ddl(command, nullptr, RecordKind::kCaughtUp, [&](ByteWriter& out) { out.text(view.name); });
     go_live({&view});
     worked = true;
   }

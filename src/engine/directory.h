@@ -1,6 +1,6 @@
 // The directory of a database: made when missing, locked while open, so that two processes never share one.
 //
-// Holds:   `lock`, with the process id of the owner. Rows and objects are not stored in it yet.
+// Holds:   `lock`, which says who has it open: process, host, since when. The rest is the journal's.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@ namespace laminar::engine {
 
 class Directory {
  public:
-  // Fails with LDB-5002 when it cannot be made or written, or when another process has it open (named in the message).
+  // Fails with LDB-5002 when it cannot be made or written, with LDB-6008 when another process has it open.
   static Result<std::unique_ptr<Directory>> open(const std::string& path);
   ~Directory();
   Directory(const Directory&) = delete;

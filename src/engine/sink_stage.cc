@@ -13,10 +13,14 @@ constexpr int kCloseAttempts = 3;
 }  // namespace
 
 SinkStage::SinkStage(std::shared_ptr<const sql::Object> object_, std::string from_, std::string connector_,
-                     std::unique_ptr<stream::SinkDefinition> definition_, std::unique_ptr<stream::SinkWriter> writer,
-                     std::vector<data::Type> types, SinkOptions options)
+                     std::unique_ptr<stream::SinkDefinition> definition_, std::vector<data::Type> types, SinkOptions options)
     : object(std::move(object_)), from(std::move(from_)), connector(std::move(connector_)), definition(std::move(definition_)),
-      writer_(std::move(writer)), options_(options), subscription_(std::move(types), nullptr, options.rows_max) {
+      options_(options), subscription_(std::move(types), nullptr, options.rows_max) {}
+
+void SinkStage::start(std::unique_ptr<stream::SinkWriter> writer, Links links, Progress from) {
+  writer_ = std::move(writer);
+  links_ = std::move(links);
+  progress_ = std::move(from);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -58,26 +62,41 @@ Status SinkStage::flush(const std::function<bool()>& interrupted, int64_t patien
   return {};
 }
 
+Status SinkStage::prepare_epoch(uint64_t epoch) {
+  RETURN_IF_ERROR(writer_->begin(epoch));
+  for (auto& tick : epoch_rows_) {
+    for (size_t i = 0; i < tick->used; ++i) RETURN_IF_ERROR(writer_->write(tick->buffers[i]->view(), tick->tick));
+  }
+  RETURN_IF_ERROR(writer_->prepare());
+  if (!links_.decide) return {};
+  SinkDecision decision;
+  decision.sink = object->name;
+  decision.epoch = epoch;
+  decision.tick = epoch_rows_.back()->tick;
+  decision.rows = progress().rows_committed + epoch_row_count_;
+  decision.prepared = writer_->prepared();
+  ASSIGN_OR_RETURN(decided_, links_.decide(decision));
+  return {};
+}
+
 Status SinkStage::bring_out() {
   uint64_t epoch;
   {
     std::lock_guard lock(mutex_);
     epoch = progress_.epoch + 1;
   }
-  Status status = writer_->begin(epoch);
-  for (size_t t = 0; status.ok() && t < epoch_rows_.size(); ++t) {
-    TickRows& tick = *epoch_rows_[t];
-    for (size_t i = 0; status.ok() && i < tick.used; ++i) status = writer_->write(tick.buffers[i]->view(), tick.tick);
-  }
-  if (status.ok()) status = writer_->prepare();
+  // Once recorded, a decision may become durable at any moment: from there the way is forward only.
+  Status status = decided_ ? Status() : prepare_epoch(epoch);
+  if (status.ok() && decided_) status = links_.wait(*decided_);
   if (status.ok()) status = writer_->commit();
   std::lock_guard lock(mutex_);
   if (!status.ok()) {
-    writer_->abort();
+    if (!decided_) writer_->abort();
     ++progress_.failures;
     progress_.last_error = status.error().message;
     return status;
   }
+  decided_.reset();
   progress_.epoch = epoch;
   progress_.rows_committed += epoch_row_count_;
   progress_.last_error.clear();
@@ -140,6 +159,7 @@ void SinkStage::run() {
     if (stopping) break;
     if (ended || (!epoch_rows_.empty() && !due)) changed_.wait_for(lock, std::chrono::milliseconds(kPollMs));
   }
+  if (decided_) writer_->leave();
   const Status status = writer_->close();
   std::lock_guard lock(mutex_);
   if (!status.ok()) progress_.last_error = status.error().message;

@@ -16,6 +16,7 @@
 #include <string>
 #include <thread>
 
+#include "engine/recovery/journal.h"
 #include "engine/subscription.h"
 #include "sql/backend.h"
 #include "stream/edge/sink.h"
@@ -30,8 +31,7 @@ struct SinkOptions {
 class SinkStage {
  public:
   SinkStage(std::shared_ptr<const sql::Object> object, std::string from, std::string connector,
-            std::unique_ptr<stream::SinkDefinition> definition, std::unique_ptr<stream::SinkWriter> writer,
-            std::vector<data::Type> types, SinkOptions options);
+            std::unique_ptr<stream::SinkDefinition> definition, std::vector<data::Type> types, SinkOptions options);
   // Brings out what waits, commits, closes the last file; gives up after a failure that lasts.
   ~SinkStage();
 
@@ -44,6 +44,17 @@ class SinkStage {
   const std::shared_ptr<const sql::Object> object;
   const std::string from, connector;
   const std::unique_ptr<stream::SinkDefinition> definition;
+  SinkDecision recovered;  // the last one of a replay
+
+  struct Progress;
+  // What makes an epoch's decision durable, in a database that is in a folder: the decision is recorded after prepare() and
+  // before commit(), and an epoch that is decided is never given up, over restarts either.
+  struct Links {
+    std::function<Result<uint64_t>(const SinkDecision&)> decide;  // gives what `wait` takes
+    std::function<Status(uint64_t)> wait;                         // until it is on disk
+  };
+  // Runs from here on; what was pushed before waits in the subscription.
+  void start(std::unique_ptr<stream::SinkWriter> writer, Links links, Progress from);
 
   struct Progress {
     uint64_t epoch = 0, rows_committed = 0, failures = 0;
@@ -56,7 +67,11 @@ class SinkStage {
   // Writes and commits all ticks of the open epoch.
   Status bring_out();
 
+  Status prepare_epoch(uint64_t epoch);
+
   std::unique_ptr<stream::SinkWriter> writer_;
+  Links links_;
+  std::optional<uint64_t> decided_;  // the open epoch's decision
   const SinkOptions options_;
   Subscription subscription_;
   std::vector<std::unique_ptr<TickRows>> epoch_rows_;

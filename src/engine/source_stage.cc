@@ -41,6 +41,28 @@ Result<std::unique_ptr<stream::SourceFeed>> SourceStage::open_feed(std::function
   return std::make_unique<stream::SourceFeed>(std::move(reader), object->columns, std::move(wake));
 }
 
+bool SourceStage::poll(stream::SourceFeed::Item& item) {
+  if (!rest_.buffer) return feed->poll(item);
+  item = std::move(rest_);
+  rest_ = {};
+  return true;
+}
+
+void SourceStage::recycle(data::BatchBuffer* buffer) {
+  if (buffer == rest_rows_.get()) return;
+  feed->recycle(buffer);
+}
+
+void SourceStage::keep_rest(stream::SourceFeed::Item item, uint32_t taken) {
+  auto rest = std::make_unique<data::BatchBuffer>(object->columns);
+  const data::Batch whole = item.buffer->view();
+  for (uint32_t i = taken; i < whole.rows; ++i) rest->append_row(whole, i, 1);
+  recycle(item.buffer);
+  rest_rows_ = std::move(rest);
+  item.buffer = rest_rows_.get();
+  rest_ = std::move(item);
+}
+
 void SourceStage::fill_processing_time(data::BatchBuffer& buffer, int64_t now_us) const {
   for (uint32_t c : processing_time_columns) {
     data::Column& column = buffer.column(c);

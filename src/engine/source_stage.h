@@ -42,6 +42,12 @@ struct SourceStage final : stream::Stage {
 
   // A reader from the first row on, with an operator of its own where the shared one is ahead.
   Result<std::unique_ptr<stream::SourceFeed>> open_feed(std::function<void()> wake);
+  // The next batch of the feed; what a replay left of one comes first.
+  bool poll(stream::SourceFeed::Item& item);
+  void recycle(data::BatchBuffer* buffer);
+  // Keeps the rows of an item behind the first `taken` for the next poll(), and gives its buffer back.
+  void keep_rest(stream::SourceFeed::Item item, uint32_t taken);
+
   // Writes the clock into the PROCTIME() columns of a buffer.
   void fill_processing_time(data::BatchBuffer& buffer, int64_t now_us) const;
 
@@ -62,6 +68,8 @@ struct SourceStage final : stream::Stage {
   std::optional<Error> failure;
 
  private:
+  stream::SourceFeed::Item rest_;
+  std::unique_ptr<data::BatchBuffer> rest_rows_;
   std::vector<int64_t> processing_times_;
 };
 

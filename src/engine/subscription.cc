@@ -84,6 +84,21 @@ bool Subscription::has_room() {
   return ended_ || queued_rows_ < rows_max_;
 }
 
+void Subscription::drop_through(uint64_t tick) {
+  std::lock_guard lock(mutex_);
+  while (queue_size_ > 0 && queue_[queue_head_]->tick <= tick) {
+    std::unique_ptr<TickRows> rows = std::move(queue_[queue_head_]);
+    queue_head_ = (queue_head_ + 1) % queue_.size();
+    --queue_size_;
+    for (size_t i = 0; i < rows->used; ++i) {
+      queued_rows_ -= rows->buffers[i]->rows;
+      rows->buffers[i]->clear();
+    }
+    rows->used = 0;
+    spares_.push_back(std::move(rows));
+  }
+}
+
 void Subscription::close() {
   std::lock_guard lock(mutex_);
   ended_ = true;

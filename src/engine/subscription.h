@@ -38,6 +38,8 @@ class Subscription final : public stream::Operator {
   // The next tick's changes into `rows`, whose buffers are taken back first. Waits up to timeout_ms.
   State poll(std::unique_ptr<TickRows>& rows, int timeout_ms);
   bool has_room();
+  // Recovery: forgets the ticks up to this one, which have been taken out before.
+  void drop_through(uint64_t tick);
   uint64_t rows_max() const { return rows_max_; }
   // No tick will come any more: the view was dropped or the database closed.
   void close();

@@ -13,6 +13,8 @@
 #include <cstring>
 #include <utility>
 
+#include "io/disk.h"
+
 namespace laminar::io {
 
 namespace {
@@ -63,6 +65,7 @@ Status sync_path(const std::string& path, int flags) {
 void set_fault_injector(FaultInjector* injector) { g_injector.store(injector, std::memory_order_release); }
 
 Result<FileInfo> file_info(const std::string& path) {
+  if (Disk* disk = redirected(path)) return disk->info(path);
   struct stat st;
   if (::stat(path.c_str(), &st) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return FileInfo();
@@ -73,6 +76,7 @@ Result<FileInfo> file_info(const std::string& path) {
 
 Result<std::vector<std::string>> list_folder(const std::string& path) {
   RETURN_IF_ERROR(injected(FilePoint::kOpen, path));
+  if (Disk* disk = redirected(path)) return disk->list(path);
   DIR* folder = ::opendir(path.c_str());
   if (!folder) return cannot_read(path, errno);
   std::vector<std::string> names;
@@ -121,6 +125,7 @@ std::string_view name_of(std::string_view path) {
 }
 
 Status make_folders(const std::string& path) {
+  if (Disk* disk = redirected(path)) return disk->make_folders(path);
   for (size_t end = 1; end != std::string::npos;) {
     end = path.find('/', end);
     const std::string part = path.substr(0, end);
@@ -135,6 +140,7 @@ Status make_folders(const std::string& path) {
 
 Status remove_file(const std::string& path) {
   RETURN_IF_ERROR(injected(FilePoint::kRemove, path));
+  if (Disk* disk = redirected(path)) return disk->remove(path);
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return cannot_write(path, errno);
   return Status();
 }
@@ -142,6 +148,7 @@ Status remove_file(const std::string& path) {
 Status rename_new(const std::string& from, const std::string& to, bool* exists) {
   if (exists) *exists = false;
   RETURN_IF_ERROR(injected(FilePoint::kRename, to));
+  if (Disk* disk = redirected(to)) return disk->rename(from, to, false, exists);
   constexpr unsigned kNoReplace = 1;  // RENAME_NOREPLACE
   if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), kNoReplace) == 0) return Status();
   int error = errno;
@@ -153,9 +160,21 @@ Status rename_new(const std::string& from, const std::string& to, bool* exists) 
   return cannot_write(to, error);
 }
 
-Status sync_folder(const std::string& path) { return sync_path(path, O_RDONLY | O_DIRECTORY); }
+Status sync_folder(const std::string& path) {
+  if (Disk* disk = redirected(path)) return disk->sync_folder(path);
+  return sync_path(path, O_RDONLY | O_DIRECTORY);
+}
 
-Status sync_file(const std::string& path) { return sync_path(path, O_RDONLY); }
+Status sync_file(const std::string& path) {
+  if (Disk* disk = redirected(path)) {
+    ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, disk->open(path, true));
+    return file->sync();
+  }
+  return sync_path(path, O_RDONLY);
+}
+
+InputFile::InputFile() = default;
+OutputFile::OutputFile() = default;
 
 InputFile::InputFile(InputFile&& other) noexcept { *this = std::move(other); }
 
@@ -163,6 +182,8 @@ InputFile& InputFile::operator=(InputFile&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(path_, other.path_);
   std::swap(info_, other.info_);
+  std::swap(redirected_, other.redirected_);
+  std::swap(position_, other.position_);
   return *this;
 }
 
@@ -174,6 +195,11 @@ Result<InputFile> InputFile::open(const std::string& path) {
   RETURN_IF_ERROR(injected(FilePoint::kOpen, path));
   InputFile file;
   file.path_ = path;
+  if (Disk* disk = redirected(path)) {
+    ASSIGN_OR_RETURN(file.info_, disk->info(path));
+    ASSIGN_OR_RETURN(file.redirected_, disk->open(path, false));
+    return Result<InputFile>(std::move(file));
+  }
   file.fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file.fd_ < 0) return cannot_read(path, errno);
   struct stat st;
@@ -187,6 +213,11 @@ Result<InputFile> InputFile::open(const std::string& path) {
 Result<size_t> InputFile::read(char* to, size_t n) {
   RETURN_IF_ERROR(injected(FilePoint::kRead, path_));
   size_t done = 0;
+  if (redirected_) {
+    ASSIGN_OR_RETURN(done, redirected_->read(position_, to, n));
+    position_ += done;
+    return done;
+  }
   while (done < n) {
     const ssize_t got = ::read(fd_, to + done, n - done);
     if (got > 0) {
@@ -205,6 +236,8 @@ OutputFile::OutputFile(OutputFile&& other) noexcept { *this = std::move(other); 
 OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(path_, other.path_);
+  std::swap(redirected_, other.redirected_);
+  std::swap(position_, other.position_);
   return *this;
 }
 
@@ -216,6 +249,10 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
   RETURN_IF_ERROR(injected(FilePoint::kCreate, path));
   OutputFile file;
   file.path_ = path;
+  if (Disk* disk = redirected(path)) {
+    ASSIGN_OR_RETURN(file.redirected_, disk->create(path, 0, FileUse::kPlain));
+    return Result<OutputFile>(std::move(file));
+  }
   file.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file.fd_ < 0) return cannot_write(path, errno);
   return Result<OutputFile>(std::move(file));
@@ -224,6 +261,12 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
 Status OutputFile::write(std::string_view bytes, size_t& done) {
   done = 0;
   RETURN_IF_ERROR(injected(FilePoint::kWrite, path_));
+  if (redirected_) {
+    RETURN_IF_ERROR(redirected_->write(position_, bytes.data(), bytes.size()));
+    position_ += bytes.size();
+    done = bytes.size();
+    return Status();
+  }
   while (done < bytes.size()) {
     const ssize_t wrote = ::write(fd_, bytes.data() + done, bytes.size() - done);
     if (wrote >= 0) {
@@ -237,10 +280,12 @@ Status OutputFile::write(std::string_view bytes, size_t& done) {
 
 Status OutputFile::sync() {
   RETURN_IF_ERROR(injected(FilePoint::kSync, path_));
+  if (redirected_) return redirected_->sync();
   return ::fsync(fd_) == 0 ? Status() : cannot_write(path_, errno);
 }
 
 Status OutputFile::close() {
+  redirected_.reset();
   const int fd = std::exchange(fd_, -1);
   return fd < 0 || ::close(fd) == 0 ? Status() : cannot_write(path_, errno);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,8 @@
 #include "base/status.h"
 
 namespace laminar::io {
+
+class DiskFile;
 
 struct FileInfo {
   enum class Kind : uint8_t { kNone, kFile, kFolder, kOther };
@@ -48,7 +51,7 @@ Status sync_file(const std::string& path);
 
 class InputFile {
  public:
-  InputFile() = default;
+  InputFile();
   InputFile(InputFile&& other) noexcept;
   InputFile& operator=(InputFile&& other) noexcept;
   ~InputFile();
@@ -57,17 +60,19 @@ class InputFile {
   // Fills up to n bytes; less only at the end of the file.
   Result<size_t> read(char* to, size_t n);
   const FileInfo& info() const { return info_; }  // as of open()
-  bool is_open() const { return fd_ >= 0; }
+  bool is_open() const { return fd_ >= 0 || redirected_; }
 
  private:
   int fd_ = -1;
   std::string path_;
   FileInfo info_;
+  std::unique_ptr<DiskFile> redirected_;  // see io/disk.h
+  uint64_t position_ = 0;                 // in it
 };
 
 class OutputFile {
  public:
-  OutputFile() = default;
+  OutputFile();
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&& other) noexcept;
   ~OutputFile();
@@ -78,12 +83,14 @@ class OutputFile {
   Status write(std::string_view bytes, size_t& done);
   Status sync();
   Status close();
-  bool is_open() const { return fd_ >= 0; }
+  bool is_open() const { return fd_ >= 0 || redirected_; }
   const std::string& path() const { return path_; }
 
  private:
   int fd_ = -1;
   std::string path_;
+  std::unique_ptr<DiskFile> redirected_;
+  uint64_t position_ = 0;
 };
 
 // Where a test makes files fail.

@@ -11,6 +11,7 @@ std::string_view usage() {
   -c, --command SQL run this script
   -f, --file FILE   run the script in this file; - is standard input
   -i, --interactive read statements after the scripts of -c and -f
+  --accept-damage   open a database whose log is damaged with what stands before the damage
   --format FORMAT   csv, json (an object per row) or table; without it table on a terminal, else csv
   --version, --help
 
@@ -71,6 +72,8 @@ std::optional<CommandLine> read_command_line(std::span<const std::string> argume
       line.action = CommandLine::Action::kHelp;
     } else if (name == "--version") {
       line.action = CommandLine::Action::kVersion;
+    } else if (name == "--accept-damage") {
+      line.accept_damage = true;
     } else if (name == "--interactive" || name == "-i") {
       line.interactive = true;
     } else {

@@ -32,7 +32,10 @@ int run(std::span<const std::string> arguments) {
     return 0;
   }
 
-  Result<std::unique_ptr<Database>> database = Database::open(line->database);
+  Database::Options options;
+  options.accept_damage = line->accept_damage;
+  options.on_recovery = [](const std::string& progress) { write_all(STDERR_FILENO, progress + "\n"); };
+  Result<std::unique_ptr<Database>> database = Database::open(line->database, options);
   if (!database.ok()) {
     write_all(STDERR_FILENO, error_line(database.error(), {1, 1}));
     return 1;

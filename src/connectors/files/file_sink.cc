@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "connectors/common_options.h"
 #include "connectors/files/format_reader.h"
@@ -127,7 +128,8 @@ class FileSinkWriter final : public stream::SinkWriter {
       RETURN_IF_ERROR(named(part.file->finish()));
       part.file.reset();
     }
-    return Status();
+    // A decided epoch finds its unfinished files after a power cut too.
+    return parts_.empty() ? Status() : named(io::sync_folder(spec_->folder));
   }
 
   Status commit() override {
@@ -159,6 +161,15 @@ class FileSinkWriter final : public stream::SinkWriter {
     }
     parts_.clear();
   }
+
+  // Of each part the unfinished name and the number.
+  std::string prepared() const override {
+    ByteWriter out;
+    for (const Part& part : parts_) out.text(part.unfinished).put(part.number);
+    return std::string(out.view());
+  }
+
+  void leave() override { parts_.clear(); }
 
   Status close() override {
     abort();
@@ -213,6 +224,27 @@ class FileSink final : public stream::SinkDefinition {
   explicit FileSink(std::shared_ptr<const FileSinkSpec> spec) : spec_(std::move(spec)) {}
   SinkMode mode() const override { return spec_->mode; }
   std::string guarantee() const override { return "at-least-once"; }
+
+  Result<std::unique_ptr<stream::SinkWriter>> reopen(uint64_t, const std::string& prepared) const override {
+    ByteReader in(prepared);
+    uint64_t next = 0;
+    bool renamed = false;
+    while (!in.at_end()) {
+      const std::string unfinished(in.text());
+      uint64_t number = std::max(in.get<uint64_t>(), next);
+      if (!in.ok()) return Status(ErrorCode::kCannotRecover, "the record of what sink " + spec_->name + " has prepared cannot be read");
+      ASSIGN_OR_RETURN(const io::FileInfo info, io::file_info(unfinished));
+      if (info.kind == io::FileInfo::Kind::kNone) continue;  // renamed before
+      for (bool exists = true; exists; ++number) {
+        const Status status = io::rename_new(unfinished, io::join_path(spec_->folder, spec_->file_name(number)), &exists);
+        if (!exists) RETURN_IF_ERROR(status);
+      }
+      next = number;
+      renamed = true;
+    }
+    if (renamed) RETURN_IF_ERROR(io::sync_folder(spec_->folder));
+    return open();
+  }
 
   Result<std::unique_ptr<stream::SinkWriter>> open() const override {
     RETURN_IF_ERROR(io::make_folders(spec_->folder));

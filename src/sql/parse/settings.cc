@@ -13,6 +13,12 @@ constexpr OptionSpec kSettings[] = {
      .min = 1,
      .max = 1024,
      .doc = "cores that run views created from now on"},
+    {.name = "durability",
+     .kind = OptionKind::kChoice,
+     .default_text = "batch",
+     .choices = "sync|batch|none",
+     .doc = "sync: a change returns when it is on disk; batch: it is on disk a few milliseconds later; none: the system "
+            "writes it when it likes"},
     {.name = "future_skew",
      .kind = OptionKind::kInterval,
      .default_text = "1 day",
@@ -24,7 +30,7 @@ constexpr OptionSpec kSettings[] = {
      .min = 0,
      .doc = "a partition without rows for this long leaves the watermark's minimum; 0 seconds: never"},
 };
-constexpr std::array<std::string_view, 1> kPlanned = {"durability"};
+constexpr std::array<std::string_view, 1> kPlanned = {"checkpoint_interval"};
 
 }  // namespace
 

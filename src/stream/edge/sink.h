@@ -27,6 +27,10 @@ class SinkWriter {
   virtual Status prepare() = 0;
   virtual Status commit() = 0;
   virtual void abort() = 0;
+  // After prepare(): what SinkDefinition::reopen() needs to finish this epoch's commit in another process.
+  virtual std::string prepared() const { return {}; }
+  // After prepare(): forgets the epoch without taking anything back; reopen() finishes its commit.
+  virtual void leave() {}
   // Called once at the end; a complete last file, flushed.
   virtual Status close() = 0;
 };
@@ -37,6 +41,12 @@ class SinkDefinition {
   virtual SinkMode mode() const = 0;
   virtual std::string guarantee() const = 0;  // "exactly-once", "at-least-once", for SHOW SINKS
   virtual Result<std::unique_ptr<SinkWriter>> open() const = 0;
+  // The same after a restart. `epoch` was decided, so its commit is finished first, once or again: `prepared` is what the
+  // writer said after its prepare(). Epochs after it were not decided and leave nothing. 0: none was decided.
+  virtual Result<std::unique_ptr<SinkWriter>> reopen(uint64_t epoch, const std::string& prepared) const {
+    (void)epoch, (void)prepared;
+    return open();
+  }
 };
 
 }  // namespace laminar::stream

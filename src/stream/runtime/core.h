@@ -51,6 +51,8 @@ class Core {
   void run(std::span<const Input> inputs, std::span<Stage* const> extra, bool wake_clock_driven);
 
   uint64_t tick() const { return tick_; }
+  // Recovery: ticks go on from here.
+  void set_tick(uint64_t tick) { tick_ = tick; }
   int64_t now_us() const { return clock_.now_us(); }
   Clock& clock() { return clock_; }
   // Time from the first push to the end of the last finish, in ns.

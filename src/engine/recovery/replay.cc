@@ -1,0 +1,378 @@
+// Recording commands in the journal, and running them again when a database is opened.
+//
+// A record says what was asked, at which tick and at what time, not what came of it: the engine is deterministic, so the same
+// commands with the same clock give the same ticks, late rows and histories. Rows of sources that can be read again are
+// recorded as a number; the replay reads as many.
+#include <algorithm>
+#include <chrono>
+
+#include "base/check.h"
+#include "engine/database.h"
+#include "engine/names.h"
+#include "engine/relation.h"
+
+namespace laminar::engine {
+
+using data::Batch;
+using data::BatchBuffer;
+
+namespace {
+
+constexpr auto kFeedWait = std::chrono::milliseconds(2);
+constexpr int64_t kQuietNs = 2'000'000'000, kProgressNs = 1'000'000'000;
+
+Status undecodable() { return Status(ErrorCode::kCannotRecover, "a record of the log does not decode"); }
+
+Error source_changed(const std::string& source) {
+  return Error{ErrorCode::kSourceChanged, "source " + source + " no longer gives the rows that were read of it before the restart; its views stand "
+                                                             "as far as those could be read again"};
+}
+
+}  // namespace
+
+// Recording ----------------------------------------------------------------------------------------------------------
+
+Status Database::room_to_record(size_t bytes) { return recording() ? journal_->make_room(bytes) : Status(); }
+
+ByteWriter& Database::begin_record(const Command& command, RecordKind kind) {
+  return journal_->begin({kind, core_.tick(), command.now_us()});
+}
+
+Status Database::append_record(Command& command) {
+  ASSIGN_OR_RETURN(command.sequence, journal_->append());
+  return {};
+}
+
+Status Database::record_ddl(Command& command, Entry* item, RecordKind kind, const std::function<void(ByteWriter&)>& body) {
+  if (!journal_) return {};
+  ByteWriter& record = journal_->begin({kind, command.tick, command.now_us()});
+  body(record);
+  if (item) item->record = record.view();
+  return recording() ? append_record(command) : Status();
+}
+
+Status Database::settle(Lock& lock, const Command& command) {
+  if (!recording()) return {};
+  Journal& journal = *journal_;
+  lock.held.unlock();
+  return journal.wait(command.sequence);
+}
+
+void Database::record_source_rows(Command& command) {
+  if (!recording()) return;
+  ByteWriter& record = begin_record(command, RecordKind::kSourceRows);
+  record.put(static_cast<uint32_t>(recorded_rows_used_));
+  for (size_t i = 0; i < recorded_rows_used_; ++i) {
+    const SourceRows& rows = recorded_rows_[i];
+    record.text(rows.source).put(rows.rows).put(static_cast<uint8_t>(rows.ended)).text(rows.error);
+  }
+  CHECK(append_record(command).ok() || record.size() > kSmallRecordBytes);  // room was made
+}
+
+SinkStage::Links Database::sink_links() {
+  if (!journal_) return {};
+  return {.decide = [journal = journal_.get()](const SinkDecision& decision) { return journal->decide(decision); },
+          .wait = [journal = journal_.get()](uint64_t sequence) { return journal->log().commit(sequence); }};
+}
+
+// Replaying ----------------------------------------------------------------------------------------------------------
+
+struct Database::Replay {
+  const RunSql& run_sql;
+  const Progress& progress;
+  uint64_t first = 0, last = 0;
+  int64_t began_ns = monotonic_ns(), said_ns = 0;
+
+  void say(uint64_t sequence, uint64_t tick) {
+    if (!progress || sequence % 256 != 0) return;
+    const int64_t now_ns = monotonic_ns();
+    if (now_ns - began_ns < kQuietNs || now_ns - said_ns < kProgressNs) return;
+    said_ns = now_ns;
+    progress("recovering: record " + std::to_string(sequence - first + 1) + " of " + std::to_string(last - first + 1) + ", tick " + std::to_string(tick));
+  }
+};
+
+Status Database::recover(std::unique_ptr<Journal> journal, const RunSql& run_sql, const Progress& progress) {
+  CHECK(options_.recovers && !journal_);
+  journal_ = std::move(journal);
+  replaying_ = true;
+  storage::Log& log = journal_->log();
+  Replay replay{run_sql, progress};
+  replay.first = log.first_sequence();
+  replay.last = journal_->found().next_sequence - 1;
+  const Status status = log.replay(replay.first, [&](uint64_t sequence, std::string_view payload) -> Status {
+    replay.say(sequence, core_.tick());
+    const Status done = replay_record(replay, payload);
+    if (done.ok()) return done;
+    return Status(done.error().code == ErrorCode::kSourceChanged ? ErrorCode::kSourceChanged : ErrorCode::kCannotRecover,
+                  "record " + std::to_string(sequence) + " of the log cannot be done again: " + done.text());
+  });
+  RETURN_IF_ERROR(status);
+  recovered_records_ = replay.last + 1 - replay.first;
+  const bool group_was_open = group_open_;
+  if (group_was_open) rollback_group();
+  {
+    Lock lock(*this);
+    manual_clock_.set_us(std::max(manual_clock_.now_us(), options_.manual_clock ? clock_.now_us() : int64_t{0}));
+  }
+  RETURN_IF_ERROR(start_recovered_sinks());
+  replaying_ = false;
+  journal_->start_recording();
+  if (group_was_open) {
+    Lock lock(*this);
+    Command command(*this);
+    RETURN_IF_ERROR(record_kind(command, RecordKind::kRollbackGroup));
+  }
+  recovery_ms_ = (monotonic_ns() - replay.began_ns) / 1'000'000;
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+Status Database::replay_record(Replay& replay, std::string_view record) {
+  if (record.size() < RecordHead::kBytes) return undecodable();
+  ByteReader in(record);
+  RecordHead head;
+  head.kind = in.get<RecordKind>();
+  head.tick = in.get<uint64_t>();
+  head.now_us = in.get<int64_t>();
+  if (head.kind == RecordKind::kMark) return {};
+  if (head.kind == RecordKind::kSinkDecision) {
+    SinkDecision decision;
+    decision.sink = in.text();
+    decision.epoch = in.get<uint64_t>();
+    decision.tick = in.get<uint64_t>();
+    decision.rows = in.get<uint64_t>();
+    decision.prepared = in.text();
+    Entry* item = entry(decision.sink);
+    if (!in.ok()) return undecodable();
+    // A sink that was dropped while it wrote may decide after its DROP.
+    if (!item || !item->sink) return {};
+    item->sink->subscription().drop_through(decision.tick);
+    item->sink->recovered = std::move(decision);
+    return {};
+  }
+  // A command that failed half-way may have used ticks without a record.
+  if (head.tick > core_.tick()) core_.set_tick(head.tick);
+  PinnedClock::Pin pin(clock_, head.now_us);
+  switch (head.kind) {
+    case RecordKind::kMark:
+    case RecordKind::kSinkDecision:
+      return {};
+    case RecordKind::kSource: {
+      sql::CreateSource statement;
+      data::Schema columns;
+      if (!decode_source(in, statement, columns)) return undecodable();
+      return create_source(statement, std::move(columns));
+    }
+    case RecordKind::kTable: {
+      sql::TableSpec spec;
+      bool or_replace = false, if_not_exists = false;
+      if (!decode_table(in, spec, or_replace, if_not_exists)) return undecodable();
+      return create_table(spec, or_replace, if_not_exists);
+    }
+    case RecordKind::kStatement: {
+      const std::string statement(in.text());
+      if (!in.ok()) return undecodable();
+      const Status status = replay.run_sql(statement);
+      if (status.ok()) return status;
+      return Status(ErrorCode::kCannotRecover, status.error().code_text() + " " + status.text() + ", in: " + statement);
+    }
+    case RecordKind::kDrop: {
+      const auto kind = static_cast<sql::ObjectKind>(in.get<uint8_t>());
+      sql::ObjectName name;
+      name.name = in.text();
+      const bool if_exists = in.get<uint8_t>() != 0, cascade = in.get<uint8_t>() != 0;
+      return in.ok() ? drop(kind, name, if_exists, cascade) : undecodable();
+    }
+    case RecordKind::kBeginGroup:
+      begin_group();
+      return {};
+    case RecordKind::kCommitGroup:
+      return commit_group();
+    case RecordKind::kRollbackGroup:
+      rollback_group();
+      return {};
+    case RecordKind::kSet: {
+      sql::OptionText option;
+      option.key = in.text();
+      option.value = in.text();
+      option.kind = static_cast<sql::OptionText::Kind>(in.get<uint8_t>());
+      option.interval_us = in.get<int64_t>();
+      return in.ok() ? set(option) : undecodable();
+    }
+    case RecordKind::kAppend:
+      return replay_append(in);
+    case RecordKind::kApply:
+      return replay_apply(in);
+    case RecordKind::kWatermark: {
+      const std::shared_ptr<const sql::Object> source = find(std::string(in.text()));
+      const int64_t watermark_us = in.get<int64_t>();
+      return in.ok() && source ? advance_watermark(source, watermark_us) : undecodable();
+    }
+    case RecordKind::kTick:
+      run_tick();
+      return {};
+    case RecordKind::kSourceRows:
+      return replay_source_rows(in);
+    case RecordKind::kStartViews: {
+      std::vector<std::string> names(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
+      for (std::string& name : names) name = in.text();
+      Lock lock(*this);
+      return in.ok() ? start_views(names) : undecodable();
+    }
+    case RecordKind::kCaughtUp:
+      return replay_caught_up(std::string(in.text()));
+  }
+  return undecodable();
+}
+
+Status Database::replay_append(ByteReader& in) {
+  const std::shared_ptr<const sql::Object> source = find(std::string(in.text()));
+  if (!source) return undecodable();
+  std::vector<std::unique_ptr<BatchBuffer>> buffers;
+  RETURN_IF_ERROR(decode_batches(in, source->columns, buffers));
+  return append_buffers(source, buffers);
+}
+
+Status Database::replay_apply(ByteReader& in) {
+  const uint32_t count = in.get<uint32_t>();
+  struct Rows {
+    std::vector<uint64_t> row_ids;
+    std::vector<std::unique_ptr<BatchBuffer>> buffers;
+    std::vector<Batch> batches;
+  };
+  std::vector<Rows> rows(std::min<size_t>(count, in.rest().size()));
+  std::vector<sql::Change> changes(rows.size());
+  for (size_t i = 0; i < changes.size(); ++i) {
+    sql::Change& change = changes[i];
+    change.kind = in.get<sql::Change::Kind>();
+    change.on_conflict = in.get<sql::ConflictAction>();
+    change.object = in.text();
+    const std::string_view ids = in.raw(size_t{in.get<uint32_t>()} * sizeof(uint64_t));
+    const std::shared_ptr<const sql::Object> object = find(change.object);
+    if (!in.ok() || !object) return undecodable();
+    rows[i].row_ids.resize(ids.size() / sizeof(uint64_t));
+    if (!ids.empty()) std::memcpy(rows[i].row_ids.data(), ids.data(), ids.size());
+    RETURN_IF_ERROR(decode_batches(in, object->columns, rows[i].buffers));
+    for (auto& buffer : rows[i].buffers) rows[i].batches.push_back(buffer->view());
+    change.row_ids = rows[i].row_ids;
+    change.rows = rows[i].batches;
+  }
+  return apply(changes).status();
+}
+
+// The tick of run_sources(), with the numbers of rows that it took then.
+Status Database::replay_source_rows(ByteReader& in) {
+  Lock lock(*this);
+  const int64_t now_us = clock_.now_us();
+  std::vector<std::unique_ptr<BatchBuffer>> rows_of_tick;
+  std::vector<SourceStage*> source_of;
+  std::vector<uint32_t> partition_of;
+  std::vector<std::unique_ptr<stream::SourceFeed>> finished;
+  ended_stages_.clear();
+  const uint32_t count = in.get<uint32_t>();
+  for (uint32_t s = 0; s < count && in.ok(); ++s) {
+    SourceRows wanted;
+    wanted.source = in.text();
+    wanted.rows = in.get<uint64_t>();
+    wanted.ended = in.get<uint8_t>() != 0;
+    wanted.error = in.text();
+    Entry* item = entry(wanted.source);
+    if (!in.ok() || !item || !item->source) return undecodable();
+    SourceStage& source = *item->source;
+    if (source.state == SourceStage::State::kFailed) continue;
+    if (!source.feed) return undecodable();
+    source.op.begin_tick({core_.tick() + 1, now_us});
+    uint64_t left = wanted.rows;
+    bool ended = false, changed = false;
+    while (!changed && (left > 0 || (wanted.ended && !ended))) {
+      stream::SourceFeed::Item next;
+      if (!source.poll(next)) {
+        work_.wait_for(lock.held, kFeedWait);
+        continue;
+      }
+      source.fill_processing_time(*next.buffer, now_us);
+      const auto rows = static_cast<uint32_t>(std::min<uint64_t>(left, next.buffer->rows));
+      const Batch whole = next.buffer->view();
+      // A copy: the feed may have fewer buffers than this tick had batches.
+      auto part = std::make_unique<BatchBuffer>(source.object->columns);
+      for (uint32_t i = 0; i < rows; ++i) part->append_row(whole, i, 1);
+      left -= rows;
+      source.rows += rows;
+      source_of.push_back(&source);
+      partition_of.push_back(next.partition);
+      rows_of_tick.push_back(std::move(part));
+      const bool last = next.ended;
+      if (rows < next.buffer->rows) {
+        changed = wanted.ended && left == 0;
+        source.keep_rest(std::move(next), rows);
+        continue;
+      }
+      ended = last && !next.error;
+      changed = last && (left > 0 || (next.error && wanted.error.empty()));
+      source.recycle(next.buffer);
+      if (last) finished.push_back(std::move(source.feed));
+    }
+    if (changed || !wanted.error.empty()) {
+      source.state = SourceStage::State::kFailed;
+      source.failure = changed ? source_changed(source.name) : Error{ErrorCode::kBadRecord, wanted.error};
+      if (source.feed) finished.push_back(std::move(source.feed));
+    } else if (ended) {
+      source.state = SourceStage::State::kEnded;
+      source.op.end_all();
+      ended_stages_.push_back(&source);
+    }
+  }
+  if (!in.ok()) return undecodable();
+  inputs_.clear();
+  std::vector<Batch> views(rows_of_tick.size());
+  for (size_t i = 0; i < rows_of_tick.size(); ++i) {
+    if (rows_of_tick[i]->rows == 0) continue;
+    views[i] = rows_of_tick[i]->view();
+    inputs_.push_back({source_of[i], &source_of[i]->op, partition_of[i], &views[i]});
+  }
+  core_.run(inputs_, ended_stages_, false);
+  return {};
+}
+
+Status Database::replay_caught_up(const std::string& name) {
+  Lock lock(*this);
+  Entry* item = entry(name);
+  if (!item || !item->view) return undecodable();
+  while (item->view->state == ViewStage::State::kCatchingUp) {
+    if (!run_catch_up(*item->view)) work_.wait_for(lock.held, kFeedWait);
+  }
+  return {};
+}
+
+Status Database::start_recovered_sinks() {
+  Lock lock(*this);
+  for (const std::string& name : creation_order_) {
+    Entry& item = entries_.at(name);
+    if (!item.sink) continue;
+    const SinkDecision& decided = item.sink->recovered;
+    Result<std::unique_ptr<stream::SinkWriter>> writer = item.sink->definition->reopen(decided.epoch, decided.prepared);
+    if (!writer.ok()) return Status(writer.error().code, "sink " + item.object->name + " cannot be opened again: " + writer.status().text());
+    SinkStage::Progress progress;
+    progress.epoch = decided.epoch;
+    progress.rows_committed = decided.rows;
+    item.sink->start(writer.take(), sink_links(), std::move(progress));
+  }
+  return {};
+}
+
+sql::Relation Database::durability_relation() {
+  RelationBuilder out({text_field("folder"), text_field("durability"), text_field("io_backend"), integer_field("log_records"), integer_field("log_durable"),
+                       integer_field("log_bytes"), integer_field("log_segments"), integer_field("flushes"), integer_field("recovered_records"),
+                       integer_field("recovery_ms"), text_field("damage")});
+  if (!journal_) return out.take();
+  storage::Log& log = journal_->log();
+  out.row().text(journal_->folder()).text(to_text(journal_->durability())).text(journal_->disk().backend())
+      .integer(static_cast<int64_t>(log.appended())).integer(static_cast<int64_t>(log.durable())).integer(static_cast<int64_t>(log.bytes_on_disk()))
+      .integer(static_cast<int64_t>(log.segment_count())).integer(static_cast<int64_t>(log.flushes()))
+      .integer(static_cast<int64_t>(recovered_records_)).integer(recovery_ms_);
+  journal_->found().damage.empty() ? out.null() : out.text(journal_->found().damage);
+  return out.take();
+}
+
+}  // namespace laminar::engine
