@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "stream/state/row_log_io.h"
 
 namespace laminar::stream {
 
@@ -299,6 +300,54 @@ void TopNOperator::scan_open_windows(const BatchVisitor& visit) {
   scan_visit_ = nullptr;
   timers_.clear();
   state_->release();
+}
+
+// Tables: 0 rows by slot (sequence, weight, values), 1 what is final, 2 rows of final partitions. Rows are put all at
+// once; what the outputs were told is the result, so it follows from the rows.
+void TopNOperator::save_state(StateSink& sink, bool full) {
+  sink.erase_prefix(0, "");
+  ByteWriter key, value;
+  state_->each_row([&](uint32_t slot, uint64_t sequence, int64_t weight) {
+    key.clear();
+    put_ordered(slot, key);
+    value.clear();
+    value.put(sequence).put(weight);
+    data::Batch chunk;
+    chunk.columns = state_->rows().chunk_columns(slot);
+    data::encode_row(chunk, slot % RowStore::kChunkRows, value);
+    sink.put(0, key.view(), value.view());
+  });
+  value.clear();
+  value.put(final_below_);
+  sink.put(1, "", value.view());
+  save_log(closed_, saved_rows_, 2, sink, full);
+}
+
+Status TopNOperator::load_state(StateSource& source) {
+  data::BatchBuffer row(input_types_, 1);
+  RETURN_IF_ERROR(source.scan(0, [&](std::string_view, std::string_view bytes) -> Status {
+    ByteReader in(bytes);
+    const uint64_t sequence = in.get<uint64_t>();
+    const int64_t weight = in.get<int64_t>();
+    row.clear();
+    RETURN_IF_ERROR(data::decode_row(in, row));
+    const data::Batch batch = row.view();
+    for (size_t i = 0; i < partition_.size(); ++i) partition_columns_[i] = batch.columns[partition_[i]];
+    hash_rows(partition_columns_, 1, hashes_.data());
+    bool created;
+    const uint32_t partition = find_or_create(batch, 0, hashes_[0], created);
+    state_->apply(partition, {batch.columns, 0}, sequence, weight);
+    return {};
+  }));
+  if (publishing_) {
+    for (uint32_t partition = 0; partition < state_->partition_end(); ++partition)
+      if (state_->live(partition)) emit_changes(partition, false);
+  }
+  RETURN_IF_ERROR(source.scan(1, [this](std::string_view, std::string_view bytes) -> Status {
+    final_below_ = ByteReader(bytes).get<int64_t>();
+    return {};
+  }));
+  return load_log(closed_, saved_rows_, 2, types(), source);
 }
 
 // The copies of a row at ranks `ranks` without those at `without`.

@@ -33,6 +33,9 @@ class TopNOperator final : public Operator {
   void scan_content(const BatchVisitor& visit) override;
   uint64_t state_bytes() const override { return state_->bytes() + closed_.bytes(); }
   uint64_t state_rows() const override { return state_->rows().rows() + closed_.rows(); }
+  bool saves_state() const override { return true; }
+  void save_state(StateSink& sink, bool full) override;
+  Status load_state(StateSource& source) override;
   void outputs_changed() override;
   bool wants_open_windows() const override { return !closing_; }
   // Rows found with a negative weight: a fault of ours.
@@ -72,6 +75,7 @@ class TopNOperator final : public Operator {
   std::optional<TopNState> closing_;  // where closed windows alone come: no more rows than can be in the result
   TopNState* state_ = &all_;          // the one in use
   RowLog closed_;
+  uint64_t saved_rows_ = 0;
 
   // Scratch.
   std::vector<data::Column> partition_columns_;

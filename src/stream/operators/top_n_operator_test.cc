@@ -8,6 +8,7 @@
 
 #include "stream/operators/change_fold_testing.h"
 #include "stream/state/allocation_count_testing.h"
+#include "stream/state/state_store_testing.h"
 
 namespace laminar::stream {
 namespace {
@@ -136,9 +137,10 @@ TEST(TopNOperator, ChangesFoldToTheResultAtEveryTick) {
     const auto node = make_node(options);
     auto made = TopNOperator::make(*node);
     ASSERT_TRUE(made.ok());
-    TopNOperator& op = **made;
-    ChangeFold output(op.types());
-    op.add_output(&output, 0);
+    std::unique_ptr<TopNOperator> op = made.take();
+    ChangeFold output(op->types());
+    op->add_output(&output, 0);
+    auto saved = std::make_unique<testing::MemoryStateStore>();
     std::vector<InputRow> rows;
     uint64_t sequence = 0;
     const uint64_t partitions = 1 + random() % 20, values = 1 + random() % 30;
@@ -148,7 +150,7 @@ TEST(TopNOperator, ChangesFoldToTheResultAtEveryTick) {
       auto send = [&](const InputRow& row, int64_t weight) {
         append(buffer, row, weight);
         if (buffer.full() || random() % 7 == 0) {
-          op.push(0, buffer.view());
+          op->push(0, buffer.view());
           buffer.clear();
         }
       };
@@ -174,22 +176,31 @@ TEST(TopNOperator, ChangesFoldToTheResultAtEveryTick) {
         send(row, -1);
         send(row, 1);
       }
-      op.push(0, buffer.view());
-      op.finish({tick, 0});
+      op->push(0, buffer.view());
+      op->finish({tick, 0});
+      if (random() % 6 == 0) saved->save(*op);
+      if (random() % 8 == 0) {  // a restart from a checkpoint
+        saved->save(*op);
+        const bool followed = op->has_outputs();
+        op = TopNOperator::make(*node).take();
+        if (followed) op->add_output(&output, 0);
+        ASSERT_TRUE(saved->load(*op).ok());
+        saved = std::make_unique<testing::MemoryStateStore>();
+      }
       const TestRelation expected = model(options, rows);
-      ASSERT_EQ(content_of(op), expected) << "seed " << seed << " tick " << tick;
+      ASSERT_EQ(content_of(*op), expected) << "seed " << seed << " tick " << tick;
       // Nobody listens from tick 15 to 24; who joins then starts from the content.
       if (tick < 15 || tick >= 25) {
         output.end_tick();
         ASSERT_EQ(output.relation, expected) << "seed " << seed << " tick " << tick;
       }
-      if (tick == 14) op.remove_output(&output);
+      if (tick == 14) op->remove_output(&output);
       if (tick == 24) {
-        op.add_output(&output, 0);
+        op->add_output(&output, 0);
         output.relation = expected;
       }
     }
-    EXPECT_EQ(op.faults(), 0u);
+    EXPECT_EQ(op->faults(), 0u);
   }
 }
 
@@ -246,6 +257,7 @@ TEST(TopNOperator, CompletePartitionsComeOutOnce) {
     op->keep_content(true);
     CountedRejects rejects;
     op->set_rejects(&rejects);
+    auto saved = std::make_unique<testing::MemoryStateStore>();
     std::vector<InputRow> rows;
     uint64_t sequence = 0, late = 0;
     int64_t watermark = data::kWatermarkNone;
@@ -269,6 +281,18 @@ TEST(TopNOperator, CompletePartitionsComeOutOnce) {
       }
       upstream.set_watermark(watermark);
       op->finish({tick, 0});
+      if (random() % 8 == 0) saved->save(*op);
+      if (random() % 12 == 0) {
+        saved->save(*op);
+        upstream.remove_output(op.get());
+        op = TopNOperator::make(*node).take();
+        upstream.add_output(op.get(), 0);
+        op->add_output(&output, 0);
+        op->keep_content(true);
+        op->set_rejects(&rejects);
+        ASSERT_TRUE(saved->load(*op).ok());
+        saved = std::make_unique<testing::MemoryStateStore>();
+      }
       std::vector<InputRow> closed;
       for (const InputRow& row : rows) {
         if (options.emit == plan::EmitPolicy::kOnUpdate || row.partition < watermark) closed.push_back(row);

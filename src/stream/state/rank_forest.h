@@ -47,6 +47,7 @@ class RankForest {
   void add_weight(uint32_t root, uint32_t slot, int64_t change);
 
   int64_t weight(uint32_t slot) const { return nodes_[slot].weight; }
+  uint64_t sequence(uint32_t slot) const { return nodes_[slot].sequence; }
   int64_t total(uint32_t root) const { return root == kNone ? 0 : nodes_[root].total; }
   uint32_t last(uint32_t root) const;
   // The node that holds position `position`, from 0, all weights being positive; kNone beyond the end.

@@ -64,6 +64,13 @@ class TopNState {
   // Slots freed since the last call may be used again from here on.
   void release();
 
+  // f(slot, sequence, weight) for every row of every partition.
+  template <class F>
+  void each_row(F&& f) const {
+    for (uint32_t slot = 0; slot < rows_.slot_end(); ++slot)
+      if (in_tree_[slot]) f(slot, forest_.sequence(slot), forest_.weight(slot));
+  }
+
   // Marks of the operator.
   bool& touched(uint32_t partition) { return partitions_[partition].touched; }
   bool& has_timer(uint32_t partition) { return partitions_[partition].has_timer; }
