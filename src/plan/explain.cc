@@ -154,8 +154,8 @@ std::string top_n_text(const TopNNode& node) {
   return text + policy_text(node.emit, 0);
 }
 
-std::string join_text(const JoinNode& node) {
-  // Names that both sides have say whose they are.
+// The columns of both sides; names that both have say whose they are.
+std::vector<std::string> qualified_names(const Node& node) {
   std::vector<std::string> names = names_of(*node.inputs[0]);
   const size_t width = names.size();
   for (std::string& right : names_of(*node.inputs[1])) names.push_back(std::move(right));
@@ -167,12 +167,21 @@ std::string join_text(const JoinNode& node) {
       qualified[r] = "right." + names[r];
     }
   }
-  std::string text = std::string("Join ") + to_text(node.join);
+  return qualified;
+}
+
+std::string join_keys_text(const std::vector<JoinNode::Key>& join_keys, const std::vector<std::string>& qualified, size_t width) {
   std::vector<std::string> keys;
-  for (const JoinNode::Key& key : node.keys) {
+  for (const JoinNode::Key& key : join_keys) {
     keys.push_back(qualified[key.left] + (key.null_equal ? " IS NOT DISTINCT FROM " : " = ") + qualified[width + key.right]);
   }
-  text += keys.empty() ? " no keys" : " keys=" + list_text(keys);
+  return keys.empty() ? " no keys" : " keys=" + list_text(keys);
+}
+
+std::string join_text(const JoinNode& node) {
+  const std::vector<std::string> qualified = qualified_names(node);
+  const size_t width = node.inputs[0]->columns.size();
+  std::string text = std::string("Join ") + to_text(node.join) + join_keys_text(node.keys, qualified, width);
   if (node.time) {
     const std::string& time = qualified[node.time->left];
     const auto shifted = [&time](int64_t us) {
@@ -184,6 +193,39 @@ std::string join_text(const JoinNode& node) {
   }
   if (node.residual) text += " on=" + expression_text(node.residual, qualified);
   return text;
+}
+
+std::string asof_text(const AsofNode& node) {
+  using Versions = AsofNode::Versions;
+  const std::vector<std::string> qualified = qualified_names(node);
+  const size_t width = node.inputs[0]->columns.size();
+  std::string text = std::string(node.versions == Versions::kRows ? "AsofJoin " : "TemporalJoin ") + to_text(node.join) +
+                     join_keys_text(node.keys, qualified, width);
+  const std::string& left = qualified[node.left_probe];
+  if (node.versions == Versions::kRows) {
+    const std::string& right = qualified[width + node.right_time];
+    switch (node.match) {
+      case AsofNode::Match::kBackward: text += " match=[newest " + right + (node.strict ? " < " : " <= ") + left + "]"; break;
+      case AsofNode::Match::kForward: text += " match=[oldest " + right + (node.strict ? " > " : " >= ") + left + "]"; break;
+      case AsofNode::Match::kNearest: text += " match=[nearest " + right + " to " + left + "]"; break;
+    }
+  } else if (node.versions == Versions::kByTime) {
+    text += " version=[by " + qualified[width + node.right_time] + ", valid at " + left + "]";
+  } else if (node.versions == Versions::kByChange) {
+    text += " version=[by the time of change, valid at " + left + "]";
+  } else {
+    text += " version=[current]";
+  }
+  if (node.tolerance_us) text += " tolerance=" + duration_text(*node.tolerance_us);
+  if (node.left_condition) text += " on=" + qualified[*node.left_condition];
+  if (node.on_final) text += " emit=once final";
+  return text;
+}
+
+std::string horizon_text(const HorizonNode& node) {
+  std::vector<std::string> offsets;
+  for (const int64_t us : node.offsets_us) offsets.push_back(duration_text(us));
+  return "Horizon " + node.columns.back().name + "=" + list_text(offsets);
 }
 
 std::string node_text(const Node& node) {
@@ -204,6 +246,8 @@ std::string node_text(const Node& node) {
     case NodeKind::kAggregate: return aggregate_text(static_cast<const AggregateNode&>(node));
     case NodeKind::kTopN: return top_n_text(static_cast<const TopNNode&>(node));
     case NodeKind::kJoin: return join_text(static_cast<const JoinNode&>(node));
+    case NodeKind::kAsof: return asof_text(static_cast<const AsofNode&>(node));
+    case NodeKind::kHorizon: return horizon_text(static_cast<const HorizonNode&>(node));
     case NodeKind::kDistinctOn: break;  // translated to TopN
   }
   CHECK(false);

@@ -28,7 +28,8 @@ struct OutputColumn {
 };
 
 enum class NodeKind : uint8_t {
-  kScan, kFilter, kProject, kUnionAll, kWindowAssign, kAggregate, kTopN, kDistinctOn, kValues, kJoin,
+  kScan, kFilter, kProject, kUnionAll, kWindowAssign, kAggregate, kTopN, kDistinctOn, kValues, kJoin, kAsof,
+  kHorizon,
 };
 
 struct Node {
@@ -192,6 +193,44 @@ struct JoinNode : Node {
   bool unmatched_at_close = false;
   expr::ExprPtr residual;  // what else a match needs, over the left columns and then the right ones; may be null
   bool pairs() const { return join != JoinKind::kSemi && join != JoinKind::kAnti; }
+};
+
+// Each left row with at most one right row of its keys: of the rows before it in time the newest, of those behind it the
+// oldest, or the nearest of all (ASOF); or the version that was valid at its time (FOR SYSTEM_TIME AS OF). Output: the
+// left columns, then the right ones, NULL without a match.
+//
+// Order:   right rows of one time by the total order of the input: backward takes the last of them, forward and nearest
+//          the first. Of two rows equally near the earlier one is taken.
+struct AsofNode : Node {
+  AsofNode() : Node(NodeKind::kAsof) {}
+  enum class Match : uint8_t { kBackward, kForward, kNearest };
+  // kRows: the right rows are what they are. kByTime: a change of the right side is a new version from its time on, and
+  // a delete ends one by the clock. kByChange: the same with all times by the clock. kCurrent: the row that is there when
+  // the left row is processed.
+  enum class Versions : uint8_t { kRows, kByTime, kByChange, kCurrent };
+
+  JoinKind join = JoinKind::kInner;   // or kLeft
+  Match match = Match::kBackward;
+  bool strict = false;                // not of the same time
+  Versions versions = Versions::kRows;
+  std::vector<JoinNode::Key> keys;
+  uint32_t left_time = 0;             // event time of the left row, which says when it is late
+  uint32_t left_probe = 0;            // what is compared with the right time: left_time + [probe_min_us, probe_max_us]
+  int64_t probe_min_us = 0, probe_max_us = 0;
+  uint32_t right_time = 0;            // of kRows and kByTime
+  std::optional<int64_t> tolerance_us;
+  std::optional<uint32_t> left_condition;  // BOOLEAN left column: a row where it is not true has no match
+  bool timed = false;                 // watermarks make rows final and release state
+  bool on_final = false;              // a left row comes out once, when its match is final
+
+  bool right_has_time() const { return versions == Versions::kRows || versions == Versions::kByTime; }
+  const char* kind_text() const { return versions == Versions::kRows ? "ASOF" : "temporal"; }
+};
+
+// Each row once per offset, the offset as a further column at the end (INTERVAL).
+struct HorizonNode : Node {
+  HorizonNode() : Node(NodeKind::kHorizon) {}
+  std::vector<int64_t> offsets_us;
 };
 
 // EMIT as the user said it, for EXPLAIN, sinks and subscribers.

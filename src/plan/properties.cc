@@ -300,6 +300,82 @@ void derive_join(JoinNode& node) {
                      released(right, time.right, -time.lower_us) + (node.retention ? " (retention)" : "") + ", released at watermark";
 }
 
+// See AsofOperator for what is held and how long.
+void derive_asof(AsofNode& node) {
+  using Match = AsofNode::Match;
+  using Versions = AsofNode::Versions;
+  const Node& left = *node.inputs[0];
+  const Node& right = *node.inputs[1];
+  const bool current = node.versions == Versions::kCurrent;
+  node.append_only = left.append_only && (node.on_final || current);
+  node.key = left.key;
+  for (OutputColumn& column : node.columns) {
+    column.time_offset_us.reset();
+    column.time_form = TimeForm::kNone;
+  }
+  const bool backward = node.match == Match::kBackward;
+  if (current) {
+    for (size_t i = 0; i < left.columns.size(); ++i) {
+      node.columns[i].time_offset_us = left.columns[i].time_offset_us;
+      node.columns[i].time_form = left.columns[i].time_form;
+    }
+    node.state_bound = "current rows of the right side";
+    return;
+  }
+  if (!node.timed) {
+    node.state_bound = node.versions == Versions::kRows ? "all rows of both sides" : "left rows, all versions of the right side";
+    return;
+  }
+  const TimeOffset left_offset = left.columns[node.left_time].time_offset_us;
+  const std::string& left_name = left.columns[node.left_time].name;
+  const auto shifted_name = [](const std::string& name, int64_t us) {
+    return us == 0 ? name : name + (us < 0 ? " - " : " + ") + duration_text(us < 0 ? -us : us);
+  };
+  // A left row is final when no right row can come that is nearer: its own time for backward, else the tolerance later.
+  const bool bounded = backward || node.tolerance_us;
+  const int64_t wait = node.probe_max_us + (backward ? 0 : node.tolerance_us.value_or(0));
+  std::string left_bound = shifted_name(left_name, wait);
+  if (!bounded) left_bound = node.match == Match::kForward ? "the next right row" : "no nearer right row can come";
+  if (node.right_has_time()) {
+    const TimeOffset right_offset = right.columns[node.right_time].time_offset_us;
+    if (bounded) {
+      node.columns[node.left_time].time_offset_us = earlier(left_offset, shifted(right_offset, TimeOffset(wait), true));
+    }
+    if (node.left_probe != node.left_time && node.probe_max_us == node.probe_min_us && bounded) {
+      node.columns[node.left_probe].time_offset_us =
+          earlier(left.columns[node.left_probe].time_offset_us, shifted(right_offset, TimeOffset(wait), true));
+    }
+  } else {
+    node.columns[node.left_time].time_offset_us = left_offset;  // its watermark follows the clock, too
+  }
+  std::string right_bound;
+  if (node.versions != Versions::kRows) {
+    right_bound = "versions: those valid at " + shifted_name(left_name, node.probe_min_us) + " or later";
+  } else {
+    const std::string& name = right.columns[node.right_time].name;
+    if (node.tolerance_us) {
+      right_bound = "right rows to " + shifted_name(name, backward || node.match == Match::kNearest ? *node.tolerance_us : 0);
+    } else if (node.match == Match::kForward) {
+      right_bound = "right rows to " + name;
+    } else {
+      right_bound = "right rows: the newest per key, and those the watermark has not passed";
+    }
+  }
+  node.state_bound = "left rows to " + left_bound + "; " + right_bound + "; released at watermark";
+}
+
+void derive_horizon(HorizonNode& node) {
+  const Node& input = *node.inputs[0];
+  node.append_only = input.append_only;
+  for (size_t i = 0; i < input.columns.size(); ++i) {
+    node.columns[i].time_offset_us = input.columns[i].time_offset_us;
+    node.columns[i].time_form = input.columns[i].time_form;
+  }
+  if (input.key.empty()) return;
+  node.key = input.key;
+  node.key.push_back(static_cast<uint32_t>(input.columns.size()));
+}
+
 }  // namespace
 
 TimeOffset time_offset(const Expr& expr, const Node& input) {
@@ -318,6 +394,16 @@ TimeOffset time_offset(const Expr& expr, const Node& input) {
   }
 }
 
+bool has_total_order(const Node& node) {
+  if (!node.append_only) return false;
+  switch (node.kind) {
+    case NodeKind::kScan: case NodeKind::kValues: return true;
+    case NodeKind::kFilter: case NodeKind::kProject: case NodeKind::kWindowAssign: case NodeKind::kUnionAll:
+      return std::all_of(node.inputs.begin(), node.inputs.end(), [](const NodePtr& input) { return has_total_order(*input); });
+    default: return false;
+  }
+}
+
 void derive_properties(Node& node) {
   for (const NodePtr& input : node.inputs) derive_properties(*input);
   if (node.kind == NodeKind::kScan) return;
@@ -333,6 +419,8 @@ void derive_properties(Node& node) {
     case NodeKind::kAggregate: return derive_aggregate(static_cast<AggregateNode&>(node));
     case NodeKind::kTopN: return derive_top_n(static_cast<TopNNode&>(node));
     case NodeKind::kJoin: return derive_join(static_cast<JoinNode&>(node));
+    case NodeKind::kAsof: return derive_asof(static_cast<AsofNode&>(node));
+    case NodeKind::kHorizon: return derive_horizon(static_cast<HorizonNode&>(node));
     case NodeKind::kValues: {
       node.append_only = true;
       for (OutputColumn& column : node.columns) column.time_offset_us.reset();

@@ -17,4 +17,8 @@ void derive_properties(Node& root);
 // intervals or rounded down to a grid.
 std::optional<int64_t> time_offset(const expr::Expr& expr, const Node& input);
 
+// Whether the batches of the node carry the total order of their source (Batch::sequence), for ties; elsewhere the numbers
+// mean nothing.
+bool has_total_order(const Node& node);
+
 }  // namespace laminar::plan

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/options.h"
 #include "plan/properties.h"
+#include "sql/bind/asof_ast.h"
 #include "sql/bind/bind_failure.h"
 #include "sql/bind/passes.h"
 #include "sql/bind/plan_rewrite.h"
@@ -27,11 +28,18 @@ using plan::Node;
 using plan::NodeKind;
 using plan::NodePtr;
 
-duckdb::unique_ptr<duckdb::SelectStatement> parse_query(const std::string& text) {
+// The query, and the clauses of its joins.
+duckdb::unique_ptr<duckdb::SelectStatement> parse_query(const std::string& text, std::vector<JoinClause>& clauses) {
+  std::string carved = text;
+  const auto tokens = tokenize(text);
+  if (!tokens.ok()) throw BindFailure(tokens.error());
+  auto found = carve_join_clauses(text, *tokens, carved);
+  if (!found.ok()) throw BindFailure(found.error());
+  clauses = found.take();
   duckdb::ParserOptions options;
   options.extensions = nullptr;
   duckdb::Parser parser(options);
-  parser.ParseQuery(text);
+  parser.ParseQuery(carved);
   if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
     const size_t at = text.find_first_not_of(" \t\r\n");
     throw BindFailure(ErrorCode::kSyntaxError, "a SELECT is expected",
@@ -90,7 +98,9 @@ void refuse_loose_sessions(Node& root) {
 }
 
 BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& text, int64_t retention_us = 0) {
-  auto statement = parse_query(text);
+  std::vector<JoinClause> clauses;
+  auto statement = parse_query(text, clauses);
+  rewrite_asof_joins(context, *statement->node, clauses);
   rewrite_windows(context, *statement->node, QueryUse::kView);
   const QueryFacts facts = collect_facts(context, *statement->node);
   BoundRelation relation;
@@ -120,7 +130,7 @@ BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& t
 struct WindowUse {
   bool windowed = false;      // an aggregate or assignment by windows
   bool time_bounded = false;  // or a grouping or ranking whose keys are event time
-  bool waits = false;         // or a join within a time bound that keeps rows without a match
+  bool waits = false;         // or a join within a time bound that keeps rows without a match, or an ASOF or temporal join
 };
 
 WindowUse window_use(Node& root) {
@@ -138,6 +148,7 @@ WindowUse window_use(Node& root) {
       const auto& join = static_cast<const plan::JoinNode&>(node);
       use.waits |= join.time && join.join != plan::JoinKind::kInner && join.join != plan::JoinKind::kSemi;
     }
+    if (node.kind == NodeKind::kAsof) use.waits |= static_cast<const plan::AsofNode&>(node).timed;
     if (node.kind == NodeKind::kTopN)
       use.time_bounded |= static_cast<const plan::TopNNode&>(node).time_partition.has_value();
   });
@@ -151,6 +162,16 @@ bool may_be_late(const Node& node) {
   if (node.kind == NodeKind::kAggregate && static_cast<const plan::AggregateNode&>(node).window) return false;
   return node.inputs.empty() ||
          std::any_of(node.inputs.begin(), node.inputs.end(), [](const NodePtr& input) { return may_be_late(*input); });
+}
+
+void check_asof_times(const plan::AsofNode& asof) {
+  if (!asof.timed) return;
+  const bool left = asof.inputs[0]->columns[asof.left_time].time_offset_us.has_value();
+  if (left && (!asof.right_has_time() || asof.inputs[1]->columns[asof.right_time].time_offset_us)) return;
+  throw BindFailure(ErrorCode::kUnboundedState,
+                    std::string("the times of ") + asof.kind_text() +
+                        " joins keep their watermarks through windows only: group by a window, or join materialized views",
+                    asof.offset);
 }
 
 // A view equals its query at every tick: groups and rankings that are no windows take rows however late, so they are
@@ -168,6 +189,7 @@ void keep_late_rows(Node& root) {
   plan::derive_properties(root);
   // What a join releases by must still be event time.
   visit_nodes(root, [](Node& node) {
+    if (node.kind == NodeKind::kAsof) check_asof_times(static_cast<const plan::AsofNode&>(node));
     if (node.kind != NodeKind::kJoin) return;
     const auto& join = static_cast<const plan::JoinNode&>(node);
     const auto lost = [&join](size_t side, std::optional<uint32_t> column) {
@@ -192,6 +214,9 @@ void set_policies(Node& root, EmitPolicy emit, int64_t lateness_us) {
     } else if (node.kind == NodeKind::kTopN) {
       auto& top_n = static_cast<plan::TopNNode&>(node);
       if (top_n.time_partition && emit == EmitPolicy::kOnWindowClose) top_n.emit = emit;
+    } else if (node.kind == NodeKind::kAsof) {
+      auto& asof = static_cast<plan::AsofNode&>(node);
+      asof.on_final |= asof.timed && emit != EmitPolicy::kOnUpdate;
     } else if (node.kind == NodeKind::kWindowAssign) {
       static_cast<plan::WindowAssignNode&>(node).lateness_us = lateness_us;
     } else if (node.kind == NodeKind::kJoin) {
@@ -219,6 +244,8 @@ const char* what_retracts(const Node& node) {
       return "it ranks rows without time";
     case NodeKind::kJoin:
       return static_cast<const plan::JoinNode&>(node).time ? "a row without a match so far may find one" : "it joins rows without time";
+    case NodeKind::kAsof:
+      return "rows of its left side are taken back, or it joins rows without watermarks";
     default:
       return "part of it retracts rows";
   }
@@ -352,6 +379,13 @@ void refuse_unbounded(Node& root, int64_t position) {
     } else if (node.kind == NodeKind::kTopN) {
       const auto& top_n = static_cast<const plan::TopNNode&>(node);
       if (!top_n.time_partition && !top_n.partition.empty()) refuse("the rankings");
+    } else if (node.kind == NodeKind::kAsof) {
+      const auto& asof = static_cast<const plan::AsofNode&>(node);
+      if (asof.timed && asof.match != plan::AsofNode::Match::kBackward && !asof.tolerance_us) {
+        throw BindFailure(ErrorCode::kUnboundedState,
+                          "a row of a stream would wait for the next right row for ever: add TOLERANCE INTERVAL '...'",
+                          node.offset >= 0 ? node.offset : position);
+      }
     }
   });
 }

@@ -391,6 +391,50 @@ ColumnMap prune_join(plan::JoinNode& node, const std::vector<bool>& needed) {
   return map;
 }
 
+ColumnMap prune_asof(plan::AsofNode& node, const std::vector<bool>& needed) {
+  const size_t width = node.inputs[0]->columns.size(), right_width = node.inputs[1]->columns.size();
+  std::vector<bool> used = needed;
+  used.resize(width + right_width, false);
+  for (const plan::JoinNode::Key& key : node.keys) used[key.left] = used[width + key.right] = true;
+  const bool current = node.versions == plan::AsofNode::Versions::kCurrent;
+  if (!current) used[node.left_time] = used[node.left_probe] = true;
+  if (node.right_has_time()) used[width + node.right_time] = true;
+  if (node.left_condition) used[*node.left_condition] = true;
+  // A side that keeps no column at all would have no rows.
+  const auto middle = used.begin() + static_cast<std::ptrdiff_t>(width);
+  std::vector<bool> left_used(used.begin(), middle), right_used(middle, used.end());
+  keep_one(left_used);
+  keep_one(right_used);
+  ColumnMap map = prune(node.inputs[0], std::move(left_used));
+  const ColumnMap right_map = prune(node.inputs[1], std::move(right_used));
+  for (plan::JoinNode::Key& key : node.keys) {
+    key.left = map[key.left];
+    key.right = right_map[key.right];
+  }
+  if (!current) {
+    node.left_time = map[node.left_time];
+    node.left_probe = map[node.left_probe];
+  }
+  if (node.right_has_time()) node.right_time = right_map[node.right_time];
+  if (node.left_condition) node.left_condition = map[*node.left_condition];
+  const uint32_t kept = static_cast<uint32_t>(node.inputs[0]->columns.size());
+  for (const uint32_t column : right_map) map.push_back(column == kDropped ? kDropped : kept + column);
+  node.columns = node.inputs[0]->columns;
+  node.columns.insert(node.columns.end(), node.inputs[1]->columns.begin(), node.inputs[1]->columns.end());
+  return map;
+}
+
+ColumnMap prune_horizon(plan::HorizonNode& node, std::vector<bool> needed) {
+  needed.pop_back();
+  keep_one(needed);
+  ColumnMap map = prune(node.inputs[0], std::move(needed));
+  OutputColumn offset = std::move(node.columns.back());
+  node.columns = node.inputs[0]->columns;
+  map.push_back(static_cast<uint32_t>(node.columns.size()));
+  node.columns.push_back(std::move(offset));
+  return map;
+}
+
 // Where each old column has gone; columns that are needed are never dropped, others may stay.
 ColumnMap prune(NodePtr& node, std::vector<bool> needed) {
   switch (node->kind) {
@@ -408,6 +452,10 @@ ColumnMap prune(NodePtr& node, std::vector<bool> needed) {
       return prune_top_n(static_cast<plan::TopNNode&>(*node), std::move(needed));
     case NodeKind::kJoin:
       return prune_join(static_cast<plan::JoinNode&>(*node), needed);
+    case NodeKind::kAsof:
+      return prune_asof(static_cast<plan::AsofNode&>(*node), needed);
+    case NodeKind::kHorizon:
+      return prune_horizon(static_cast<plan::HorizonNode&>(*node), std::move(needed));
     case NodeKind::kFilter: {
       auto& filter = static_cast<plan::FilterNode&>(*node);
       expr::collect_columns(*filter.predicate, needed);

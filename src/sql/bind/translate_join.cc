@@ -201,6 +201,7 @@ bool Translator::follows_watermark(const Node& node) const {
     case plan::NodeKind::kAggregate: return static_cast<const plan::AggregateNode&>(node).window.has_value();
     case plan::NodeKind::kTopN: return false;
     case plan::NodeKind::kJoin: return static_cast<const JoinNode&>(node).time.has_value();
+    case plan::NodeKind::kAsof: return static_cast<const plan::AsofNode&>(node).timed;
     default:
       return std::all_of(node.inputs.begin(), node.inputs.end(), [&](const NodePtr& input) { return follows_watermark(*input); });
   }
@@ -257,9 +258,7 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
     if (position == facts_.subquery && position >= 0) {
       refuse(ErrorCode::kNotImplemented, "this form of a subquery in an expression is not implemented yet");
     }
-    refuse(ErrorCode::kNotImplemented, op.type == LogicalOperatorType::LOGICAL_ASOF_JOIN
-                                           ? "ASOF joins in a view are not implemented yet"
-                                           : "this kind of join in a view is not implemented yet");
+    refuse(ErrorCode::kNotImplemented, "this kind of join in a view is not implemented yet");
   }
   if (!cross && op.Cast<duckdb::LogicalJoin>().HasProjectionMap()) refuse(ErrorCode::kInternal, "a join with a projection map");
 

@@ -168,9 +168,10 @@ NodePtr Translator::translate(LogicalOperator& op) {
       return cte(op);
     case LogicalOperatorType::LOGICAL_CTE_REF:
       return cte_reference(op);
+    case LogicalOperatorType::LOGICAL_ASOF_JOIN:
+      return asof_join(op.Cast<duckdb::LogicalComparisonJoin>());
     case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
     case LogicalOperatorType::LOGICAL_ANY_JOIN:
-    case LogicalOperatorType::LOGICAL_ASOF_JOIN:
     case LogicalOperatorType::LOGICAL_DELIM_JOIN:
     case LogicalOperatorType::LOGICAL_DEPENDENT_JOIN:
     case LogicalOperatorType::LOGICAL_POSITIONAL_JOIN:

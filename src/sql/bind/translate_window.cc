@@ -62,6 +62,7 @@ NodePtr with_event_time(NodePtr input, uint32_t time) {
 
 // UNNEST of our window lists, as window_ast.h writes them. Output: the input's columns, then what is unnested.
 NodePtr Translator::unnest(duckdb::LogicalUnnest& unnest) {
+  if (NodePtr offsets = horizon(unnest)) return offsets;
   const duckdb::BoundFunctionExpression* first = nullptr;
   for (const auto& bound : unnest.expressions) {
     const auto* call = window_list(*bound);

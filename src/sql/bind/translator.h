@@ -2,7 +2,7 @@
 //
 // One file per family: translate_expression, translate_relation (scan, filter, project, values, union, CTE),
 // translate_aggregate, translate_top_n (ranks, LIMIT, DISTINCT ON), translate_window, translate_join,
-// translate_subquery (what IN, ANY, EXISTS and scalar subqueries in expressions become).
+// translate_subquery (what IN, ANY, EXISTS and scalar subqueries in expressions become), translate_asof.
 //
 // Errors:  BindFailure with the position that the expression or the clause has in the script.
 #pragma once
@@ -95,6 +95,10 @@ class Translator {
   // translate_subquery.cc
   plan::NodePtr mark_join(duckdb::LogicalComparisonJoin& join, int64_t position);
   plan::NodePtr delim_get(duckdb::LogicalOperator& op);
+
+  // translate_asof.cc
+  plan::NodePtr asof_join(duckdb::LogicalComparisonJoin& op);
+  plan::NodePtr horizon(duckdb::LogicalUnnest& unnest);
 
   // translate_expression.cc
   expr::ExprPtr native(const duckdb::Expression& bound, const std::vector<plan::OutputColumn>& input);

@@ -6,6 +6,8 @@
 #include <duckdb/planner/expression/bound_cast_expression.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
 
+#include "sql/functions/join_markers.h"
+
 namespace laminar::sql {
 
 using duckdb::LogicalType;
@@ -262,6 +264,7 @@ void register_functions(duckdb::DatabaseInstance& database) {
   add_tumble(loader, "tumble", tumble<false>);
   add_tumble(loader, "tumble_start", tumble<false>);
   add_tumble(loader, "tumble_end", tumble<true>);
+  register_join_markers(loader);
 }
 
 }  // namespace laminar::sql

@@ -41,7 +41,7 @@ std::string_view window_name(plan::WindowKind kind);
 // "TUMBLE(ts, size [, offset])".
 std::string_view window_signature(plan::WindowKind kind);
 
-// Registers what is listed above in the system catalog of a new database.
+// Registers what is listed above, and join_markers.h, in the system catalog of a new database.
 void register_functions(duckdb::DatabaseInstance& database);
 
 // The checked constants of a bound tumble(), tumble_start() or tumble_end().

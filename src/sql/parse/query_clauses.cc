@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "sql/parse/interval.h"
+#include "sql/parse/join_clauses.h"
 #include "sql/parse/option_list.h"
 #include "sql/parse/stock_parser.h"
 
@@ -73,8 +74,6 @@ Status read_clauses(TokenCursor& cursor, QueryWithClauses& out) {
       if (has_options) return given_twice(cursor, "WITH (options)");
       has_options = true;
       ASSIGN_OR_RETURN(out.options, read_with_options(cursor));
-    } else if (cursor.is("HORIZON")) {
-      return Status(ErrorCode::kNotImplemented, "HORIZON is not implemented", cursor.offset());
     } else {
       return cursor.unexpected("EMIT, ALLOW LATENESS, LATE DATA TO, WITH (options) or the end of the statement");
     }
@@ -83,7 +82,7 @@ Status read_clauses(TokenCursor& cursor, QueryWithClauses& out) {
 }
 
 bool may_begin_clause(const TokenCursor& cursor) {
-  if (cursor.is("EMIT") || cursor.is("ALLOW") || cursor.is("LATE") || cursor.is("HORIZON")) return true;
+  if (cursor.is("EMIT") || cursor.is("ALLOW") || cursor.is("LATE")) return true;
   return cursor.is("WITH") && cursor.is_symbol("(", 1);
 }
 
@@ -111,9 +110,12 @@ class QueryReader {
       : cursor_(cursor), tokens_(cursor.tokens()), begin_(cursor.index()), end_(end) {
     script_ = std::string(cursor.script().substr(0, tokens_[end - 1].end));
     blank_table_keywords(cursor.script(), tokens_.subspan(begin_, end - begin_), script_);
+    carved_ = script_;
+    carving_ = carve_join_clauses(cursor.script(), tokens_.subspan(begin_, end - begin_), carved_).status();
   }
 
   Result<QueryWithClauses> read(bool clauses_allowed) {
+    RETURN_IF_ERROR(carving_);
     const Status whole = check(end_);
     if (whole.ok()) return take(end_, {});
     if (whole.error().code != ErrorCode::kSyntaxError) return whole;
@@ -134,7 +136,7 @@ class QueryReader {
       if (query.ok()) return take(candidate, std::move(out));
       if (!query_error) query_error = query;
     }
-    RETURN_IF_ERROR(find_unsupported_clause(cursor_.script(), query_tokens(), whole.error().offset));
+    RETURN_IF_ERROR(find_unsupported_clause(cursor_.script(), query_tokens(), whole.error().offset, true));
     if (const std::optional<size_t> clause = first_behind_a_query(candidates)) {
       QueryWithClauses out;
       return clauses_from(*clause, out);
@@ -143,7 +145,7 @@ class QueryReader {
   }
 
   Status refuse_clauses_behind(const Status& whole) const {
-    RETURN_IF_ERROR(find_unsupported_clause(cursor_.script(), query_tokens(), whole.error().offset));
+    RETURN_IF_ERROR(find_unsupported_clause(cursor_.script(), query_tokens(), whole.error().offset, true));
     std::vector<size_t> candidates = clause_candidates(cursor_);
     std::erase_if(candidates, [this](size_t candidate) { return candidate >= end_; });
     const std::optional<size_t> clause = first_behind_a_query(candidates);
@@ -164,7 +166,7 @@ class QueryReader {
 
   Status check(size_t end) const {
     const int64_t from = tokens_[begin_].begin, to = tokens_[end - 1].end;
-    return check_query(blanked(script_, from, to), from, to);
+    return check_query(blanked(carved_, from, to), from, to);
   }
 
   Status clauses_from(size_t candidate, QueryWithClauses& out) const {
@@ -185,6 +187,8 @@ class QueryReader {
   std::span<const Token> tokens_;
   size_t begin_, end_;
   std::string script_;  // up to the end of the query, TABLE keywords blanked
+  std::string carved_;  // and the clauses of joins
+  Status carving_;
 };
 
 }  // namespace
@@ -212,20 +216,26 @@ void blank_table_keywords(std::string_view script, std::span<const Token> tokens
   }
 }
 
-Status find_unsupported_clause(std::string_view script, std::span<const Token> tokens, int64_t limit) {
+Status find_unsupported_clause(std::string_view script, std::span<const Token> tokens, int64_t limit, bool in_view) {
   TokenCursor cursor(script, tokens);
   for (; !cursor.at_end() && cursor.offset() <= limit; cursor.take()) {
+    if (cursor.is("MATCH_CONDITION") && cursor.is_symbol("(", 1)) {
+      return Status(ErrorCode::kNotImplemented,
+                    "MATCH_CONDITION is not implemented: compare the times in ON, as in ASOF JOIN b ON a.k = b.k AND a.ts >= b.ts",
+                    cursor.offset());
+    }
     const char* clause = nullptr;
+    if (in_view) continue;
     if (cursor.are({"FOR", "SYSTEM_TIME"})) {
       clause = "FOR SYSTEM_TIME AS OF";
     } else if (cursor.are({"TOLERANCE", "INTERVAL"})) {
       clause = "TOLERANCE";
-    } else if (cursor.is("MATCH_CONDITION") && cursor.is_symbol("(", 1)) {
-      clause = "MATCH_CONDITION";
-    } else if (cursor.are({"HORIZON", "INTERVAL"})) {
+    } else if (cursor.is("HORIZON") && (cursor.is("INTERVAL", 1) || cursor.is_symbol("(", 1))) {
       clause = "HORIZON";
     }
-    if (clause) return Status(ErrorCode::kNotImplemented, std::string(clause) + " is not implemented", cursor.offset());
+    if (!clause) continue;
+    return Status(ErrorCode::kNotImplemented,
+                  std::string(clause) + " runs in materialized views and streams: create one and select from it", cursor.offset());
   }
   return {};
 }

@@ -37,6 +37,7 @@ Result<QueryWithClauses> read_plain_query(TokenCursor& cursor, size_t end);
 void blank_table_keywords(std::string_view script, std::span<const Token> tokens, std::string& text);
 
 // The first clause inside the tokens that we know and stock SQL does not, at or before `limit`: LDB-3005. OK when none.
-Status find_unsupported_clause(std::string_view script, std::span<const Token> tokens, int64_t limit);
+// `in_view`: only those that do not run in views either.
+Status find_unsupported_clause(std::string_view script, std::span<const Token> tokens, int64_t limit, bool in_view = false);
 
 }  // namespace laminar::sql

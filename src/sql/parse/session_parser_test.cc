@@ -154,7 +154,7 @@ TEST_F(SessionParser, ErrorsPointIntoTheWholeScript) {
   EXPECT_EQ(failure("CREATE MATERIALIZED VIEW v AS SELECT 'é' FORM x").substr(0, 10), "1001@1:47 ");
   // Clauses of ours in DuckDB's statements.
   EXPECT_EQ(failure(before + "SELECT * FROM a JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k"),
-            "3005@3:24 FOR SYSTEM_TIME AS OF is not implemented");
+            "3005@3:24 FOR SYSTEM_TIME AS OF runs in materialized views and streams: create one and select from it");
   EXPECT_EQ(failure("SELECT * FROM a GROUP BY k EMIT CHANGES").substr(0, 10), "1001@1:28 ");
 }
 

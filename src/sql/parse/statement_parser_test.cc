@@ -368,15 +368,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"CREATE MATERIALIZED VIEW v AS FROM b ALLOW LATENESS |INTERVAL '5 parsecs'", kInterval,
                 "unknown unit parsecs"},
         BadCase{"CREATE MATERIALIZED VIEW v AS FROM b LATE DATA |INTO x", kSyntax, "expected TO"},
-        BadCase{"CREATE MATERIALIZED VIEW v AS FROM b |HORIZON INTERVAL '1 day'", kPlanned, "HORIZON"},
-        BadCase{"CREATE MATERIALIZED VIEW v AS SELECT * FROM a JOIN b |FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k",
-                kPlanned, "FOR SYSTEM_TIME"},
-        BadCase{"CREATE MATERIALIZED VIEW v AS SELECT * FROM a JOIN b |FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k EMIT "
-                "CHANGES",
-                kPlanned, "FOR SYSTEM_TIME"},
-        BadCase{"CREATE MATERIALIZED VIEW v AS SELECT * FROM a ASOF JOIN b ON a.k = b.k AND a.ts >= b.ts |TOLERANCE "
-                "INTERVAL '1 s' EMIT CHANGES",
-                kPlanned, "TOLERANCE"},
+        BadCase{"CREATE MATERIALIZED VIEW v AS FROM b |HORIZON INTERVAL '1 day'", kSyntax, "behind the condition of an ASOF"},
+        BadCase{"CREATE MATERIALIZED VIEW v AS FROM a JOIN b ON a.k = b.k |TOLERANCE INTERVAL '1 s'", kSyntax, "ASOF JOIN"},
+        BadCase{"CREATE MATERIALIZED VIEW v AS FROM a ASOF JOIN b ON a.ts > b.ts TOLERANCE INTERVAL '1 s' |TOLERANCE "
+                "INTERVAL '2 s'",
+                kSyntax, "twice"},
+        BadCase{"CREATE MATERIALIZED VIEW v AS FROM a ASOF JOIN b ON a.ts > b.ts TOLERANCE |INTERVAL '1 month'", kInterval, "TOLERANCE"},
+        BadCase{"CREATE MATERIALIZED VIEW v AS FROM a ASOF JOIN b ON a.ts > b.ts HORIZON |INTERVAL '1 s'", kSyntax, "expected ("},
+        BadCase{"CREATE MATERIALIZED VIEW v AS FROM a JOIN b FOR SYSTEM_TIME |FROM a.ts ON a.k = b.k", kSyntax, "expected AS"},
+        BadCase{"CREATE MATERIALIZED VIEW v AS FROM a JOIN b FOR SYSTEM_TIME AS OF |a.ts - INTERVAL '1 s' ON a.k = b.k", kSyntax,
+                "a time column"},
         BadCase{
             "CREATE MATERIALIZED VIEW v AS SELECT * FROM a ASOF JOIN b |MATCH_CONDITION (a.ts >= b.ts) ON a.k = b.k",
             kPlanned, "MATCH_CONDITION"},

@@ -4,6 +4,8 @@
 
 #include "base/check.h"
 #include "stream/build/column_use.h"
+#include "stream/joins/asof_operator.h"
+#include "stream/joins/horizon_operator.h"
 #include "stream/joins/join_operator.h"
 #include "stream/operators/aggregate.h"
 #include "stream/operators/filter_operator.h"

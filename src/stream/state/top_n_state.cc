@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "plan/properties.h"
 
 namespace laminar::stream {
 
@@ -26,24 +27,12 @@ std::vector<data::Type> partition_types(const plan::TopNNode& node) {
   return result;
 }
 
-// Batches carry a total order from their source through these nodes; elsewhere the numbers mean nothing.
-bool has_total_order(const plan::Node& node) {
-  if (!node.append_only) return false;
-  switch (node.kind) {
-    case plan::NodeKind::kScan: case plan::NodeKind::kValues: return true;
-    case plan::NodeKind::kFilter: case plan::NodeKind::kProject: case plan::NodeKind::kWindowAssign:
-    case plan::NodeKind::kUnionAll:
-      return std::all_of(node.inputs.begin(), node.inputs.end(), [](const plan::NodePtr& input) { return has_total_order(*input); });
-    default: return false;
-  }
-}
-
 }  // namespace
 
 TopNState::TopNState(const plan::TopNNode& node, bool append_only)
     : rank_(node.rank), bounded_((append_only || node.inputs[0]->append_only) && rank_end(node) != kNoEnd), offset_(node.offset_rows),
       end_(rank_end(node)), rows_(node.inputs[0]->types()), order_(node.order_by, node.inputs[0]->types()),
-      forest_(rows_, order_, has_total_order(*node.inputs[0])), partition_keys_(partition_types(node)) {}
+      forest_(rows_, order_, plan::has_total_order(*node.inputs[0])), partition_keys_(partition_types(node)) {}
 
 uint32_t TopNState::partition(std::span<const data::Column> columns, uint32_t row, uint64_t hash, bool create) {
   const uint32_t found =
