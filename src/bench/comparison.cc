@@ -83,8 +83,9 @@ struct OurRun {
 
 // Opens a database, declares, pushes. Only pushing is timed.
 Result<std::unique_ptr<Database>> run_ours(const std::string& setup, const std::vector<Input>& inputs,
-                                           const std::vector<Push>& pushes, OurRun& run) {
+                                           const std::vector<Push>& pushes, uint64_t cores, OurRun& run) {
   ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::open());
+  if (cores > 1) RETURN_IF_ERROR(database->execute("SET cores = " + std::to_string(cores)));
   RETURN_IF_ERROR(database->execute(setup));
   std::vector<std::unique_ptr<Appender>> appenders;
   for (const Input& input : inputs) {
@@ -150,7 +151,7 @@ Result<Figures> compare(const Comparison& comparison, std::vector<Input>& inputs
     progress.show(comparison.name + ": pushing " + with_commas(out.rows) + " rows" + round);
     {
       OurRun run;
-      ASSIGN_OR_RETURN(std::unique_ptr<Database> database, run_ours(comparison.setup, inputs, pushes, run));
+      ASSIGN_OR_RETURN(std::unique_ptr<Database> database, run_ours(comparison.setup, inputs, pushes, options.cores, run));
       wall.push_back(run.wall_s);
       cpu.push_back(run.cpu_s);
       ticks.merge(run.ticks);
@@ -168,6 +169,7 @@ Result<Figures> compare(const Comparison& comparison, std::vector<Input>& inputs
     duckdb_cpu.push_back(static_cast<double>(process_cpu_ns() - cpu_begin) / 1e9);
     out.duckdb_result_rows = rows;
   }
+  out.cores = options.cores;
   out.wall_s = median(wall);
   out.cpu_s = median(cpu);
   out.duckdb_wall_s = median(duckdb_wall);
@@ -181,7 +183,7 @@ Result<Figures> compare(const Comparison& comparison, std::vector<Input>& inputs
     OurRun run;
     const std::string kept =
         comparison.setup + ";\nCREATE MATERIALIZED VIEW laminar_bench_rows AS SELECT * FROM " + comparison.view + ";";
-    ASSIGN_OR_RETURN(std::unique_ptr<Database> database, run_ours(kept, inputs, pushes, run));
+    ASSIGN_OR_RETURN(std::unique_ptr<Database> database, run_ours(kept, inputs, pushes, options.cores, run));
     ASSIGN_OR_RETURN(const Checked checked, checksum_of(*database, checked_relation("laminar_bench_rows", comparison)));
     out.result_rows = checked.rows;
     out.checksum = checked.checksum;

@@ -24,10 +24,4 @@ void Report::fail(std::string_view name, const Status& status) {
   exit_code_ = 1;
 }
 
-Status check_cores(uint64_t cores) {
-  if (cores == 1) return {};
-  return Status(ErrorCode::kNotImplemented,
-                "views run on one core so far; --cores " + std::to_string(cores) + " is not there yet");
-}
-
 }  // namespace laminar::bench

@@ -23,7 +23,4 @@ class Report {
   int exit_code_ = 0;
 };
 
-// Refuses more cores than views can use.
-Status check_cores(uint64_t cores);
-
 }  // namespace laminar::bench

@@ -66,12 +66,12 @@ stream::Stage* Database::Entry::stage() const {
   return nullptr;
 }
 
-stream::Operator* Database::Entry::output() const {
-  if (source) return &source->op;
-  if (table) return &table->store;
-  if (view) return view->output();
-  if (late) return &late->store;
-  return nullptr;
+const std::vector<data::Type>& Database::Entry::types() const {
+  if (source) return source->op.types();
+  if (table) return table->store.types();
+  if (view) return view->types();
+  CHECK(late);
+  return late->store.types();
 }
 
 bool Database::Entry::live() const { return !view || view->state == ViewStage::State::kLive; }
@@ -597,7 +597,7 @@ Result<std::vector<std::unique_ptr<sql::Snapshot>>> Database::snapshot(const std
     Entry& item = *entry(name);
     auto rows = std::make_shared<SnapshotRows>();
     rows->tick = core_.tick();
-    const std::vector<data::Type> types = item.output()->types();
+    const std::vector<data::Type> types = item.types();
     scan_entry(item, [&](const Batch& batch) { copy_batch(batch, types, *rows); });
     snapshots.push_back(std::make_unique<CopiedSnapshot>(std::move(rows)));
   }
@@ -644,13 +644,13 @@ Result<std::shared_ptr<Subscription>> Database::follow(const std::string& view, 
   Lock lock(*this);
   ASSIGN_OR_RETURN(Entry * item, entry_of(view, -1));
   if (!item->view) return Status(ErrorCode::kWrongObjectKind, view + " is not a view or stream; only those can be followed");
-  auto subscription = std::make_shared<Subscription>(item->view->output()->types(), std::move(callback), options_.subscription_rows_max);
+  auto subscription = std::make_shared<Subscription>(item->view->types(), std::move(callback), options_.subscription_rows_max);
   if (with_snapshot) {
     scan_entry(*item, [&](const Batch& batch) { subscription->push(0, batch); });
     subscription->finish({core_.tick(), clock_.now_us()});
   }
   item->view->attach(subscription.get());
-  if (item->view->output()->output_watermark() == data::kWatermarkEnded) subscription->close();
+  if (item->view->watermark() == data::kWatermarkEnded) subscription->close();
   followers_.push_back(subscription);
   return subscription;
 }

@@ -135,7 +135,7 @@ class Database final : public sql::Backend {
     std::string owner;                // the view that made it (LATE DATA TO)
     std::string record;               // of the journal that made it; empty: goes with its owner, or nothing is recorded
     stream::Stage* stage() const;
-    stream::Operator* output() const;
+    const std::vector<data::Type>& types() const;
     bool live() const;
   };
   // Holds the core's lock; the tick thread sees that somebody waits and gives way.
@@ -160,6 +160,10 @@ class Database final : public sql::Backend {
   void remove_entry(const std::string& name);
   void scan_entry(Entry& entry, const stream::BatchVisitor& visit);
   Status make_sink(const sql::CreateSink& statement, const std::string& from);
+  CoreLayout core_layout();
+  void connect(ViewStage& view, const stream::Pipeline::Scan& scan);
+  void disconnect(ViewStage& view, const stream::Pipeline::Scan& scan);
+  Status set_cores(const sql::OptionText& option);
 
   // What a command needs to be recorded: room on the disk first, the clock and the tick that it began with.
   struct Command {
@@ -210,8 +214,8 @@ class Database final : public sql::Backend {
 
   // Relations.
   sql::Relation changes_relation(ViewStage& view);
-  sql::Relation late_relation(RejectStore& rejects);
-  sql::Relation errors_relation(RejectStore& rejects);
+  sql::Relation late_relation(std::span<RejectStore* const> rejects);
+  sql::Relation errors_relation(std::span<RejectStore* const> rejects);
   sql::Relation dead_letters_relation(SourceStage& source);
   sql::Relation conservation_relation();
   sql::Relation operators_relation();
@@ -252,6 +256,7 @@ class Database final : public sql::Backend {
   std::vector<data::Batch> batches_;
   std::vector<data::Column> cut_columns_;
   std::vector<stream::Stage*> ended_stages_;
+  uint32_t cores_ = 1;  // of views created from now on
   int64_t last_clock_tick_us_ = 0;
   int64_t future_skew_us_ = 86'400'000'000;
   int64_t idle_timeout_us_ = 30'000'000;

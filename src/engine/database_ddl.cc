@@ -260,12 +260,13 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
   object->holds_content = !statement.is_stream;
   object->sql = statement.statement_text;
   const std::vector<std::string> inputs = plan.inputs;
-  Result<std::unique_ptr<ViewStage>> made = ViewStage::make(object, std::move(plan));
-  if (!made.ok()) return at_offset(made.status(), statement.query_begin);
-  std::unique_ptr<ViewStage> view = made.take();
   Lock lock(*this);
   Command command(*this);
   RETURN_IF_ERROR(room_to_record(kSmallRecordBytes + statement.statement_text.size()));
+  for (const std::string& input : inputs) RETURN_IF_ERROR(entry_of(input, statement.query_begin).status());
+  Result<std::unique_ptr<ViewStage>> made = ViewStage::make(object, std::move(plan), core_layout());
+  if (!made.ok()) return at_offset(made.status(), statement.query_begin);
+  std::unique_ptr<ViewStage> view = made.take();
   bool exists = false;
   RETURN_IF_ERROR(check_new_name(statement.name, statement.or_replace, statement.if_not_exists, exists));
   if (exists && statement.if_not_exists) return {};
@@ -278,7 +279,7 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
   if (statement.late_data_to) {
     bool late_exists = false;
     RETURN_IF_ERROR(check_new_name(*statement.late_data_to, false, false, late_exists));
-    if (view->rejects->late_schema().size() <= 4) {
+    if (view->rejects[0]->late_schema().size() <= 4) {
       return Status(ErrorCode::kNeedsWatermark, "LATE DATA TO needs a window: no row of " + object->name + " can be late", statement.late_data_to->offset);
     }
   }
@@ -292,7 +293,7 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
     auto late_object = std::make_shared<sql::Object>();
     late_object->kind = ObjectKind::kView;
     late_object->name = statement.late_data_to->name;
-    late_object->columns = stage->rejects->late_schema();
+    late_object->columns = stage->rejects[0]->late_schema();
     late_object->append_only = true;
     late_object->time_offset_us.resize(late_object->columns.size());
     late_object->holds_content = true;
@@ -302,7 +303,9 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
     auto late = std::make_unique<LateStage>(late_object, types);
     core_.add(late.get());
     core_.connect(stage, late.get());
-    stage->rejects->set_late_listener([store = &late->store](const data::Batch& batch) { store->push(0, batch); });
+    stage->send_late_to(&late->store);
+    if (stage->late_exchange) late->parts = {{stage->late_level, 0, {&stage->late_exchange->receiver(0), &late->store}}};
+    if (stage->late_exchange) late->operators.clear();
     stage->late_data_object = lower(late_object->name);
     Entry& late_item = add_entry(late_object);
     late_item.late = std::move(late);
@@ -328,8 +331,7 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
 
 Status Database::make_sink(const sql::CreateSink& statement, const std::string& from) {
   ASSIGN_OR_RETURN(Entry * input, entry_of(from, statement.from.offset));
-  stream::Operator* output = input->output();
-  if (!output || input->source) {
+  if (input->sink || input->source) {
     return Status(ErrorCode::kWrongObjectKind, "a sink reads a view, stream or table: " + from, statement.from.offset);
   }
   if (input->table) return Status(ErrorCode::kNotImplemented, "a sink over a table is not there yet; create a view over it: " + from, statement.from.offset);
@@ -356,7 +358,7 @@ Status Database::make_sink(const sql::CreateSink& statement, const std::string& 
   object->columns = input->object->columns;
   object->time_offset_us.resize(object->columns.size());
   object->sql = statement.statement_text;
-  auto sink = std::make_unique<SinkStage>(object, from, std::string(connector->name()), definition.take(), output->types(), SinkOptions{});
+  auto sink = std::make_unique<SinkStage>(object, from, std::string(connector->name()), definition.take(), input->types(), SinkOptions{});
   if (writer) sink->start(std::move(writer), sink_links(), {});
   Subscription& subscription = sink->subscription();
   scan_entry(*input, [&](const data::Batch& batch) { subscription.push(0, batch); });
@@ -414,7 +416,7 @@ Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<p
       object->time_form.push_back(column.time_form);
     }
     object->sql = statement.statement_text;
-    ASSIGN_OR_RETURN(std::unique_ptr<ViewStage> view, ViewStage::make(object, std::move(*query)));
+    ASSIGN_OR_RETURN(std::unique_ptr<ViewStage> view, ViewStage::make(object, std::move(*query), core_layout()));
     core_.add(view.get());
     Entry& item = add_entry(object);
     item.view = std::move(view);
@@ -440,6 +442,46 @@ Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<p
   return settle(lock, command);
 }
 
+// Where the objects that a view reads are.
+CoreLayout Database::core_layout() {
+  CoreLayout layout;
+  layout.cores = cores_;
+  layout.with_parts = cores_ > 1;
+  layout.placement = [this](const std::string& name) {
+    Entry* item = entry(name);
+    if (item && item->source) return plan::Placement::source();
+    plan::Placement placement = item && item->view ? item->view->placement() : plan::Placement();
+    placement.movable = false;  // its rows come out where they are
+    return placement;
+  };
+  layout.level = [this](const std::string& name) -> uint32_t {
+    Entry* item = entry(name);
+    if (item && item->view) return item->view->level();
+    return item && item->late && !item->late->parts.empty() ? item->late->parts[0].level : 0;
+  };
+  return layout;
+}
+
+void Database::connect(ViewStage& view, const stream::Pipeline::Scan& scan) {
+  Entry* input = entry(scan.object);
+  if (input->source && !view.parts.empty()) input->source->connect_part(scan.op, scan.core, !scan.spread, core_.intake());
+  else if (input->source) input->source->op.add_output(scan.op, 0);
+  else if (input->view) input->view->connect(scan.op, scan.core);
+  else if (input->table) input->table->store.add_output(scan.op, 0);
+  else input->late->store.add_output(scan.op, 0);
+  core_.connect(input->stage(), &view);
+}
+
+void Database::disconnect(ViewStage& view, const stream::Pipeline::Scan& scan) {
+  Entry* input = entry(scan.object);
+  if (!input || !input->stage()) return;
+  if (input->source) input->source->disconnect(scan.op);
+  else if (input->view) input->view->disconnect(scan.op, scan.core);
+  else if (input->table) input->table->store.remove_output(scan.op);
+  else input->late->store.remove_output(scan.op);
+  core_.disconnect(input->stage(), &view);
+}
+
 void Database::remove_entry(const std::string& name) {
   const std::string key = lower(name);
   auto found = entries_.find(key);
@@ -458,10 +500,7 @@ void Database::remove_entry(const std::string& name) {
   if (item.view) {
     ViewStage& view = *item.view;
     for (const stream::Pipeline::Scan& scan : view.pipeline.scans) {
-      if (Entry* input = entry(scan.object)) {
-        if (input->output()) input->output()->remove_output(scan.op);
-        if (input->stage()) core_.disconnect(input->stage(), &view);
-      }
+      disconnect(view, scan);
     }
     for (Subscription* subscription : view.subscriptions) subscription->close();
     core_.remove(&view);

@@ -1,5 +1,6 @@
 // What the engine tells about itself: SHOW, EXPLAIN, the table functions, SET and SUBSCRIBE.
 #include <algorithm>
+#include <charconv>
 
 #include "base/check.h"
 #include "connectors/registry.h"
@@ -25,6 +26,50 @@ Schema changes_schema(const Schema& columns) {
   Schema schema = {integer_field("tick"), integer_field("weight")};
   schema.insert(schema.end(), columns.begin(), columns.end());
   return schema;
+}
+
+std::vector<RejectStore*> stores(ViewStage& view) {
+  std::vector<RejectStore*> list;
+  for (const auto& store : view.rejects) list.push_back(store.get());
+  return list;
+}
+
+// What the operators of one plan node have counted on all cores.
+struct Totals {
+  stream::OperatorCounters counters;
+  uint64_t state_rows = 0, state_bytes = 0, busy_ns = 0;
+};
+
+Totals totals_of(std::span<stream::Operator* const> instances) {
+  Totals sum;
+  for (const stream::Operator* op : instances) {
+    sum.counters.rows_in += op->counters.rows_in;
+    sum.counters.rows_out += op->counters.rows_out;
+    sum.counters.filtered += op->counters.filtered;
+    sum.counters.late += op->counters.late;
+    sum.counters.null_time += op->counters.null_time;
+    sum.counters.errors += op->counters.errors;
+    sum.counters.emitted += op->counters.emitted;
+    sum.counters.retracted += op->counters.retracted;
+    sum.state_rows += op->state_rows();
+    sum.state_bytes += op->state_bytes();
+    sum.busy_ns += op->busy_ns;
+  }
+  return sum;
+}
+
+// An object's operators in order, each with its instances by core.
+std::vector<std::vector<stream::Operator*>> operators_of(stream::Stage& stage, ViewStage* view, SourceStage* source) {
+  std::vector<std::vector<stream::Operator*>> list;
+  if (view) list = view->instances();
+  for (const stream::Part& part : view ? std::vector<stream::Part>() : stage.parts) {
+    for (stream::Operator* op : part.operators) list.push_back({op});
+  }
+  for (stream::Operator* op : stage.operators) {
+    const bool known = std::any_of(list.begin(), list.end(), [op](const auto& instances) { return instances[0] == op; });
+    if (!known && !(source && op == source->fan.get()) && op->label != "receive") list.push_back({op});
+  }
+  return list;
 }
 
 struct FunctionRow {
@@ -87,7 +132,7 @@ Result<Relation> Database::call_function(const std::string& function, const std:
     if (!item->source) return Status(ErrorCode::kWrongObjectKind, "dead_letters takes a source; " + argument + " is a " + sql::kind_name(item->object->kind));
     return dead_letters_relation(*item->source);
   }
-  if (item->source && function == "late_rows") return late_relation(item->source->rejects);
+  if (item->source && function == "late_rows") return late_relation(std::vector<RejectStore*>{&item->source->rejects});
   if (!item->view) return Status(ErrorCode::kWrongObjectKind, function + " takes a view; " + argument + " is a " + sql::kind_name(item->object->kind));
   if (function == "changes") {
     if (!item->view->history) {
@@ -95,8 +140,8 @@ Result<Relation> Database::call_function(const std::string& function, const std:
     }
     return changes_relation(*item->view);
   }
-  if (function == "late_rows") return late_relation(*item->view->rejects);
-  if (function == "errors") return errors_relation(*item->view->rejects);
+  if (function == "late_rows") return late_relation(stores(*item->view));
+  if (function == "errors") return errors_relation(stores(*item->view));
   return Status(ErrorCode::kUnknownFunction, "unknown function: " + function);
 }
 
@@ -108,15 +153,15 @@ Relation Database::changes_relation(ViewStage& view) {
   return out.take();
 }
 
-Relation Database::late_relation(RejectStore& rejects) {
-  RelationBuilder out(rejects.late_schema());
-  rejects.scan_late([&](const data::Batch& batch) { out.rows(batch, 0, [](RelationBuilder&, uint32_t) {}); });
+Relation Database::late_relation(std::span<RejectStore* const> rejects) {
+  RelationBuilder out(rejects[0]->late_schema());
+  for (RejectStore* store : rejects) store->scan_late([&](const data::Batch& batch) { out.rows(batch, 0, [](RelationBuilder&, uint32_t) {}); });
   return out.take();
 }
 
-Relation Database::errors_relation(RejectStore& rejects) {
-  RelationBuilder out(rejects.error_schema());
-  rejects.scan_errors([&](const data::Batch& batch) { out.rows(batch, 0, [](RelationBuilder&, uint32_t) {}); });
+Relation Database::errors_relation(std::span<RejectStore* const> rejects) {
+  RelationBuilder out(rejects[0]->error_schema());
+  for (RejectStore* store : rejects) store->scan_errors([&](const data::Batch& batch) { out.rows(batch, 0, [](RelationBuilder&, uint32_t) {}); });
   return out.take();
 }
 
@@ -135,11 +180,11 @@ Relation Database::conservation_relation() {
   for (const std::string& name : creation_order_) {
     Entry& item = entries_.at(name);
     if (!item.view) continue;
-    for (const auto& op : item.view->pipeline.operators) {
-      const stream::OperatorCounters& c = op->counters;
+    for (const std::vector<stream::Operator*>& instances : item.view->pipeline.instances) {
+      const stream::OperatorCounters c = totals_of(instances).counters;
       const int64_t difference = static_cast<int64_t>(c.rows_in) -
                                  static_cast<int64_t>(c.rows_out + c.filtered + c.late + c.null_time + c.errors);
-      out.row().text(item.object->name).text(op->label).integer(static_cast<int64_t>(c.rows_in)).integer(static_cast<int64_t>(c.rows_out))
+      out.row().text(item.object->name).text(instances[0]->label).integer(static_cast<int64_t>(c.rows_in)).integer(static_cast<int64_t>(c.rows_out))
           .integer(static_cast<int64_t>(c.filtered)).integer(static_cast<int64_t>(c.late)).integer(static_cast<int64_t>(c.null_time))
           .integer(static_cast<int64_t>(c.errors)).integer(difference).integer(static_cast<int64_t>(c.emitted))
           .integer(static_cast<int64_t>(c.retracted));
@@ -155,12 +200,13 @@ Relation Database::operators_relation() {
     Entry& item = entries_.at(name);
     stream::Stage* stage = item.stage();
     if (!stage) continue;
-    for (stream::Operator* op : stage->operators) {
-      out.row().text(item.object->name).text(op->label).integer(static_cast<int64_t>(op->counters.rows_in))
-          .integer(static_cast<int64_t>(op->counters.emitted)).integer(static_cast<int64_t>(op->counters.retracted))
-          .integer(static_cast<int64_t>(op->state_rows())).integer(static_cast<int64_t>(op->state_bytes()));
-      time_or_null(out, op->output_watermark());
-      out.number(static_cast<double>(op->busy_ns) / 1e6);
+    for (const std::vector<stream::Operator*>& instances : operators_of(*stage, item.view.get(), item.source.get())) {
+      const Totals sum = totals_of(instances);
+      out.row().text(item.object->name).text(instances[0]->label).integer(static_cast<int64_t>(sum.counters.rows_in))
+          .integer(static_cast<int64_t>(sum.counters.emitted)).integer(static_cast<int64_t>(sum.counters.retracted))
+          .integer(static_cast<int64_t>(sum.state_rows)).integer(static_cast<int64_t>(sum.state_bytes));
+      time_or_null(out, instances[0]->output_watermark());
+      out.number(static_cast<double>(sum.busy_ns) / 1e6);
     }
   }
   return out.take();
@@ -192,8 +238,8 @@ Relation Database::views_relation() {
     for (const auto& reader : view.catch_up) behind += reader->source->rows - reader->rows;
     out.row().text(item.object->name).text(sql::kind_name(item.object->kind)).text(to_text(view.state)).text(plan::to_text(view.plan.emit))
         .integer(static_cast<int64_t>(view.content_rows()));
-    time_or_null(out, view.output()->output_watermark());
-    out.integer(static_cast<int64_t>(view.rejects->late_count())).integer(static_cast<int64_t>(view.rejects->error_count()))
+    time_or_null(out, view.watermark());
+    out.integer(static_cast<int64_t>(view.late_count())).integer(static_cast<int64_t>(view.error_count()))
         .integer(static_cast<int64_t>(view.state_bytes())).integer(static_cast<int64_t>(behind));
   }
   return out.take();
@@ -219,7 +265,7 @@ Relation Database::watermarks_relation() {
     Entry& item = entries_.at(name);
     if (!item.source && !item.view) continue;
     out.row().text(item.object->name).text(sql::kind_name(item.object->kind));
-    time_or_null(out, item.output()->output_watermark());
+    time_or_null(out, item.source ? item.source->op.output_watermark() : item.view->watermark());
     out.text(item.source ? to_text(item.source->state) : to_text(item.view->state));
   }
   return out.take();
@@ -321,18 +367,21 @@ Result<std::string> Database::explain(const std::string& object, bool analyze) {
   Lock lock(*this);
   ASSIGN_OR_RETURN(Entry * item, entry_of(object, -1));
   if (!item->view) return Status(ErrorCode::kWrongObjectKind, "EXPLAIN takes a view or stream; " + object + " is a " + sql::kind_name(item->object->kind));
-  std::string text = plan::explain(item->view->plan);
+  const ViewStage& view = *item->view;
+  std::string text = view.parts.empty() ? plan::explain(view.plan) : plan::explain(view.plan, view.distribution, view.layout_cores);
   if (!analyze) return text;
   // Times are measured from the first EXPLAIN ANALYZE on.
   core_.set_profiling(true);
   if (!text.ends_with('\n')) text += '\n';
   text += "operators, inputs first:\n";
-  for (const stream::Operator* op : item->view->operators) {
-    const stream::OperatorCounters& c = op->counters;
+  for (const std::vector<stream::Operator*>& instances : operators_of(*item->view, item->view.get(), nullptr)) {
+    const Totals sum = totals_of(instances);
+    const stream::OperatorCounters& c = sum.counters;
+    const stream::Operator* op = instances[0];
     text += "  " + op->label + ": rows_in=" + std::to_string(c.rows_in) + " filtered=" + std::to_string(c.filtered) + " late=" + std::to_string(c.late) +
             " null_time=" + std::to_string(c.null_time) + " errors=" + std::to_string(c.errors) + " emitted=" + std::to_string(c.emitted) +
-            " retracted=" + std::to_string(c.retracted) + " state_rows=" + std::to_string(op->state_rows()) +
-            " state_bytes=" + std::to_string(op->state_bytes()) + " busy_ms=" + std::to_string(op->busy_ns / 1'000'000) + " watermark=";
+            " retracted=" + std::to_string(c.retracted) + " state_rows=" + std::to_string(sum.state_rows) +
+            " state_bytes=" + std::to_string(sum.state_bytes) + " busy_ms=" + std::to_string(sum.busy_ns / 1'000'000) + " watermark=";
     if (op->output_watermark() == data::kWatermarkNone) text += "none";
     else if (op->output_watermark() == data::kWatermarkEnded) text += "ended";
     else data::append_timestamp_us(op->output_watermark(), text);
@@ -358,9 +407,20 @@ Status Database::set(const sql::OptionText& option) {
     (option.key == "future_skew" ? future_skew_us_ : idle_timeout_us_) = us;
     return record();
   }
-  if (option.key == "cores") {
-    if (option.value == "1") return {};
-    return Status(ErrorCode::kNotImplemented, "views run on one core; SET cores takes 1", option.value_offset);
+  if (option.key == "cores") return set_cores(option);
+  if (option.key == "core_wait") {
+    constexpr int64_t kSpinNs = 50'000;
+    core_.crew().set_spin_ns(lower(option.value) == "spin" ? -1 : kSpinNs);
+    core_.crew().wake_up();
+    return {};
+  }
+  if (option.key == "core_pin") {
+    core_.crew().set_pinned(lower(option.value) == "true");
+    return {};
+  }
+  if (option.key == "core_rows") {
+    core_.set_parallel_rows(std::strtoull(option.value.c_str(), nullptr, 10));
+    return {};
   }
   if (option.key == "durability") {
     const std::optional<Durability> durability = durability_named(option.value);
@@ -372,6 +432,25 @@ Status Database::set(const sql::OptionText& option) {
     return record();
   }
   return Status(ErrorCode::kUnknownOption, "unknown setting: " + option.key, option.key_offset);
+}
+
+Status Database::set_cores(const sql::OptionText& option) {
+  constexpr int64_t kCoresMax = 64;
+  int64_t cores = 0;
+  const auto [end, error] = std::from_chars(option.value.data(), option.value.data() + option.value.size(), cores);
+  if (error != std::errc() || end != option.value.data() + option.value.size() || cores < 1 || cores > kCoresMax) {
+    return Status(ErrorCode::kInvalidOption, "cores takes a number from 1 to 64", option.value_offset);
+  }
+  if (static_cast<uint32_t>(cores) == cores_) return {};
+  for (auto& [name, item] : entries_) {
+    if (!item.view || item.view->parts.empty()) continue;
+    return Status(ErrorCode::kInvalidOption, "view " + item.object->name + " runs on " + std::to_string(cores_) +
+                                                 " cores; the number can be set before views are created, or after they are dropped",
+                  option.value_offset);
+  }
+  cores_ = static_cast<uint32_t>(cores);
+  core_.crew().resize(cores_);
+  return {};
 }
 
 // SUBSCRIBE: history from a tick on, or a snapshot, then the changes as they come.
@@ -441,7 +520,7 @@ Result<std::unique_ptr<sql::ChangeReader>> Database::subscribe(const sql::Subscr
   ASSIGN_OR_RETURN(Entry * item, entry_of(statement.view.name, statement.view.offset));
   if (!item->view) return Status(ErrorCode::kWrongObjectKind, "SUBSCRIBE takes a view or stream: " + statement.view.name, statement.view.offset);
   ViewStage& view = *item->view;
-  const std::vector<data::Type> types = view.output()->types();
+  const std::vector<data::Type> types = view.types();
   std::unique_ptr<expr::Program> program;
   if (where) {
     ASSIGN_OR_RETURN(program, expr::Program::compile({where}, types));
@@ -465,7 +544,7 @@ Result<std::unique_ptr<sql::ChangeReader>> Database::subscribe(const sql::Subscr
     view.scan([&](const data::Batch& batch) { reader->add_past(core_.tick(), batch, types); });
   }
   view.attach(subscription.get());
-  if (view.output()->output_watermark() == data::kWatermarkEnded) subscription->close();
+  if (view.watermark() == data::kWatermarkEnded) subscription->close();
   followers_.push_back(subscription);
   return std::unique_ptr<sql::ChangeReader>(std::move(reader));
 }
@@ -489,8 +568,8 @@ std::vector<MetricValue> Database::metrics() {
     }
     if (item.view) {
       list.push_back({"view_rows", object, static_cast<double>(item.view->content_rows())});
-      list.push_back({"late_rows", object, static_cast<double>(item.view->rejects->late_count())});
-      list.push_back({"error_rows", object, static_cast<double>(item.view->rejects->error_count())});
+      list.push_back({"late_rows", object, static_cast<double>(item.view->late_count())});
+      list.push_back({"error_rows", object, static_cast<double>(item.view->error_count())});
       list.push_back({"state_bytes", object, static_cast<double>(item.view->state_bytes())});
     }
     if (item.sink) list.push_back({"sink_rows", object, static_cast<double>(item.sink->progress().rows_committed)});

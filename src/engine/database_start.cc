@@ -82,7 +82,16 @@ Status Database::prepare_start(ViewStage& view) {
   }
   for (auto& reader : readers) {
     for (const stream::Pipeline::Scan& scan : view.pipeline.scans) {
-      if (entry(scan.object)->source.get() == reader->source) reader->op->add_output(scan.op, 0);
+      if (entry(scan.object)->source.get() != reader->source) continue;
+      if (view.parts.empty()) {
+        reader->op->add_output(scan.op, 0);
+        continue;
+      }
+      if (!reader->fan) {
+        reader->fan = std::make_unique<stream::SourceFan>(reader->op->types(), view.catch_up_intake);
+        reader->op->add_output(reader->fan.get(), 0);
+      }
+      reader->fan->connect(scan.op, scan.core, !scan.spread);
     }
   }
   view.catch_up = std::move(readers);
@@ -116,10 +125,12 @@ bool Database::run_catch_up(ViewStage& view) {
           reader->op->push(reader->item.partition, buffer.view());
         } else {
           // A cut batch is copied, so that it starts on a whole validity word.
-          data::BatchBuffer part(source.object->columns);
+          reader->part = std::make_unique<data::BatchBuffer>(source.object->columns);
           const data::Batch whole = buffer.view();
-          for (uint32_t i = 0; i < rows; ++i) part.append_row(whole, reader->taken + i, 1);
-          reader->op->push(reader->item.partition, part.view());
+          for (uint32_t i = 0; i < rows; ++i) reader->part->append_row(whole, reader->taken + i, 1);
+          reader->op->push(reader->item.partition, reader->part->view());
+          // Its rows are read when the operators run: nothing more may take its place before.
+          slice = kSliceRows;
         }
       }
       reader->taken += rows;
@@ -128,7 +139,7 @@ bool Database::run_catch_up(ViewStage& view) {
       worked = true;
       if (reader->taken == buffer.rows) {
         reader->ended = reader->item.ended;
-        reader->feed->recycle(&buffer);
+        reader->read.push_back(&buffer);
         reader->item = {};
         reader->taken = 0;
       }
@@ -136,8 +147,16 @@ bool Database::run_catch_up(ViewStage& view) {
     level &= reader->rows == source.rows;
   }
   if (worked) {
-    for (auto& reader : view.catch_up) reader->op->finish(info);
-    for (stream::Operator* op : view.operators) op->finish(info);
+    for (auto& reader : view.catch_up) {
+      reader->op->finish(info);
+      if (reader->fan) reader->fan->finish(info);
+    }
+    stream::Stage* const stage = &view;
+    core_.run_apart({&stage, 1}, view.catch_up_intake);
+    for (auto& reader : view.catch_up) {
+      for (data::BatchBuffer* buffer : reader->read) reader->feed->recycle(buffer);
+      reader->read.clear();
+    }
   }
   if (level) {
     Command command(*this);
@@ -167,14 +186,15 @@ void Database::go_live(const std::vector<ViewStage*>& views) {
   // All are wired before anything flows: a view of this group may be read by another one.
   for (ViewStage* view : views) {
     for (auto& reader : view->catch_up) {
-      for (const stream::Pipeline::Scan& scan : view->pipeline.scans) reader->op->remove_output(scan.op);
+      for (const stream::Pipeline::Scan& scan : view->pipeline.scans) {
+        reader->op->remove_output(scan.op);
+        if (reader->fan) reader->fan->disconnect(scan.op);
+      }
     }
     std::vector<std::unique_ptr<CatchUp>> done;
     done.swap(view->catch_up);
     for (const stream::Pipeline::Scan& scan : view->pipeline.scans) {
-      Entry* input = entry(scan.object);
-      input->output()->add_output(scan.op, 0);
-      core_.connect(input->stage(), view);
+      connect(*view, scan);
     }
     view->state = ViewStage::State::kLive;
     stages.push_back(view);
@@ -184,7 +204,10 @@ void Database::go_live(const std::vector<ViewStage*>& views) {
       Entry* input = entry(scan.object);
       // A view that starts with this one passes its content on by itself, in the same tick.
       const bool together = input->view && std::find(views.begin(), views.end(), input->view.get()) != views.end();
-      if (!together) scan_entry(*input, [&](const data::Batch& batch) { scan.op->push(0, batch); });
+      if (together) continue;
+      const auto push = [&scan](const data::Batch& batch) { scan.op->push(0, batch); };
+      if (input->view && scan.spread && input->view->holds_content()) input->view->scan_core(scan.core, push);
+      else scan_entry(*input, push);
     }
   }
   core_.run({}, stages, false);

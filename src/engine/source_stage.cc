@@ -63,6 +63,21 @@ void SourceStage::keep_rest(stream::SourceFeed::Item item, uint32_t taken) {
   rest_ = std::move(item);
 }
 
+void SourceStage::connect_part(stream::Operator* scan, uint32_t core, bool whole, stream::Intake& intake) {
+  if (!fan) {
+    fan = std::make_unique<stream::SourceFan>(op.types(), intake);
+    op.add_output(fan.get(), 0);
+    operators.push_back(fan.get());
+    fan->finish({});  // stands where the source stands
+  }
+  fan->connect(scan, core, whole);
+}
+
+void SourceStage::disconnect(stream::Operator* scan) {
+  op.remove_output(scan);
+  if (fan) fan->disconnect(scan);
+}
+
 void SourceStage::fill_processing_time(data::BatchBuffer& buffer, int64_t now_us) const {
   for (uint32_t c : processing_time_columns) {
     data::Column& column = buffer.column(c);

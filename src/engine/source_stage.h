@@ -48,6 +48,9 @@ struct SourceStage final : stream::Stage {
   // Keeps the rows of an item behind the first `taken` for the next poll(), and gives its buffer back.
   void keep_rest(stream::SourceFeed::Item item, uint32_t taken);
 
+  // A reader of the changes on a core; `whole`: it takes all rows, not the core's share.
+  void connect_part(stream::Operator* scan, uint32_t core, bool whole, stream::Intake& intake);
+  void disconnect(stream::Operator* scan);
   // Writes the clock into the PROCTIME() columns of a buffer.
   void fill_processing_time(data::BatchBuffer& buffer, int64_t now_us) const;
 
@@ -61,6 +64,7 @@ struct SourceStage final : stream::Stage {
   std::vector<uint32_t> processing_time_columns;
   RejectStore rejects;
   stream::SourceOperator op;
+  std::unique_ptr<stream::SourceFan> fan;  // once a view with parts reads it
   DeadLetterStore dead_letters;
   std::unique_ptr<stream::SourceFeed> feed;
   State state = State::kWaiting;

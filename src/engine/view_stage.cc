@@ -47,79 +47,185 @@ class ViewStage::ReadEnd final : public stream::Operator {
 ViewStage::ViewStage() = default;
 ViewStage::~ViewStage() = default;
 
-Result<std::unique_ptr<ViewStage>> ViewStage::make(std::shared_ptr<const sql::Object> object, plan::ViewPlan plan) {
+Result<std::unique_ptr<ViewStage>> ViewStage::make(std::shared_ptr<const sql::Object> object, plan::ViewPlan plan, const CoreLayout& layout) {
   auto view = std::make_unique<ViewStage>();
   view->name = object->name;
   view->object = std::move(object);
   view->plan = std::move(plan);
   const plan::Node& root = *view->plan.root;
-  ASSIGN_OR_RETURN(view->pipeline, stream::build_pipeline(root));
-  view->rejects = std::make_unique<RejectStore>(late_shapes(root), kRejectRowsMax);
-  for (auto& op : view->pipeline.operators) {
-    op->set_rejects(view->rejects.get());
-    view->operators.push_back(op.get());
+  if (layout.with_parts) {
+    view->layout_cores = layout.cores;
+    if (layout.cores > 1) view->distribution = plan::distribute(root, layout.placement);
+    ASSIGN_OR_RETURN(view->pipeline, stream::build_pipeline(root, view->distribution, layout.cores, layout.level));
+  } else {
+    ASSIGN_OR_RETURN(view->pipeline, stream::build_pipeline(root));
   }
-  view->output_ = view->pipeline.root;
+  std::vector<stream::Part>& parts = view->pipeline.parts;
+  uint32_t cores = 1;
+  for (const stream::Part& part : parts) cores = std::max(cores, part.core + 1);
+  for (uint32_t c = 0; c < cores; ++c) view->rejects.push_back(std::make_unique<RejectStore>(late_shapes(root), kRejectRowsMax / cores));
+  for (const stream::Part& part : parts) {
+    for (stream::Operator* op : part.operators) op->set_rejects(view->rejects[part.core].get());
+  }
+  view->outputs_ = view->pipeline.roots;
+  view->contents_ = view->pipeline.contents;
   const std::vector<data::Type> types = root.types();
-  const auto append = [&view](std::unique_ptr<stream::Operator> op) {
-    view->output_->add_output(op.get(), 0);
-    view->output_ = op.get();
-    view->operators.push_back(op.get());
-    view->extra_.push_back(std::move(op));
+  const auto append = [&view, &parts](auto make_one) {
+    for (uint32_t c = 0; c < view->outputs_.size(); ++c) {
+      std::unique_ptr<stream::Operator> op = make_one();
+      view->outputs_[c]->add_output(op.get(), 0);
+      view->outputs_[c] = op.get();
+      stream::part_of(parts, view->pipeline.root_level, c).operators.push_back(op.get());
+      view->extra_.push_back(std::move(op));
+    }
   };
   const bool throttled = view->plan.emit == plan::EmitMode::kEvery;
   if (throttled) {
-    append(std::make_unique<stream::ThrottleOperator>(types, view->plan.every_us));
+    append([&] { return std::make_unique<stream::ThrottleOperator>(types, view->plan.every_us); });
     view->clock_driven = true;
   }
   if (!view->plan.is_stream) {
-    if (throttled || !view->pipeline.content) {
-      append(std::make_unique<stream::ViewStoreOperator>(types, root.append_only && !throttled));
-      view->content_ = view->output_;
+    if (throttled || view->contents_.empty()) {
+      append([&] { return std::make_unique<stream::ViewStoreOperator>(types, root.append_only && !throttled); });
+      view->contents_ = view->outputs_;
     } else {
-      view->content_ = view->pipeline.content;
-      view->content_->keep_content(true);
-      if (view->content_ != view->pipeline.root) {
+      for (stream::Operator* content : view->contents_) content->keep_content(true);
+      if (view->contents_[0] != view->pipeline.root) {
         ASSIGN_OR_RETURN(view->read_, stream::build_read_chain(root));
         view->read_end_ = std::make_unique<ReadEnd>(types);
         view->read_.root->add_output(view->read_end_.get(), 0);
       }
     }
   }
+  if (layout.with_parts) {
+    view->parts = parts;
+  } else {
+    CHECK(parts.size() == 1);
+    view->operators = parts[0].operators;
+  }
   if (view->plan.retain_history_bytes > 0) {
     auto history = std::make_unique<stream::HistoryOperator>(types, view->plan.retain_history_bytes);
+    view->tail()->add_output(history.get(), 0);
+    view->operators.push_back(history.get());
     view->history = history.get();
-    append(std::move(history));
+    view->extra_.push_back(std::move(history));
   }
   return view;
 }
 
+// Where the changes of all cores come together, on the leader.
+stream::Operator* ViewStage::tail() {
+  if (history) return history;
+  if (outputs_.size() == 1) return outputs_[0];
+  if (!gather_) {
+    gather_ = std::make_unique<stream::Exchange>(types(), plan::Exchange{plan::ExchangeKind::kGather, {}}, cores(), cores());
+    gather_->label = "gather to followers";
+    for (uint32_t c = 0; c < cores(); ++c) {
+      outputs_[c]->add_output(&gather_->sender(c), 0);
+      stream::part_of(parts, pipeline.root_level, c).operators.push_back(&gather_->sender(c));
+    }
+    // It has seen what they have: followers begin with the watermark of now.
+    gather_->start();
+    operators.insert(operators.begin(), &gather_->receiver(0));
+  }
+  return &gather_->receiver(0);
+}
+
+void ViewStage::drop_tail() {
+  if (!gather_ || history || !subscriptions.empty()) return;
+  for (uint32_t c = 0; c < cores(); ++c) {
+    outputs_[c]->remove_output(&gather_->sender(c));
+    std::erase(stream::part_of(parts, pipeline.root_level, c).operators, &gather_->sender(c));
+  }
+  std::erase(operators, &gather_->receiver(0));
+  gather_.reset();
+}
+
 void ViewStage::scan(const stream::BatchVisitor& visit) {
-  CHECK(content_);
-  if (!read_end_) return content_->scan_content(visit);
+  for (uint32_t c = 0; c < contents_.size(); ++c) scan_core(c, visit);
+}
+
+void ViewStage::scan_core(uint32_t core, const stream::BatchVisitor& visit) {
+  CHECK(core < contents_.size());
+  if (!read_end_) return contents_[core]->scan_content(visit);
   read_end_->visit = &visit;
-  content_->scan_content([this](const data::Batch& batch) { read_.entry->push(0, batch); });
+  contents_[core]->scan_content([this](const data::Batch& batch) { read_.entry->push(0, batch); });
   read_end_->visit = nullptr;
 }
 
-uint64_t ViewStage::content_rows() { return content_ ? content_->state_rows() : 0; }
+uint64_t ViewStage::content_rows() {
+  uint64_t rows = 0;
+  for (stream::Operator* content : contents_) rows += plan.is_stream ? 0 : content->state_rows();
+  return rows;
+}
+
+void ViewStage::each_operator(const std::function<void(const stream::Operator&, uint32_t core)>& visit) const {
+  for (const stream::Part& part : parts) {
+    for (const stream::Operator* op : part.operators) visit(*op, part.core);
+  }
+  for (const stream::Operator* op : operators) visit(*op, 0);
+}
+
+std::vector<std::vector<stream::Operator*>> ViewStage::instances() const {
+  std::vector<std::vector<stream::Operator*>> list = pipeline.instances;
+  // Throttle and store, as many as there are outputs.
+  for (size_t i = 0; i + outputs_.size() <= extra_.size(); i += outputs_.size()) {
+    if (extra_[i].get() == history) break;
+    list.emplace_back();
+    for (size_t c = 0; c < outputs_.size(); ++c) list.back().push_back(extra_[i + c].get());
+  }
+  return list;
+}
 
 uint64_t ViewStage::state_bytes() const {
   uint64_t bytes = 0;
-  for (const stream::Operator* op : operators) bytes += op->state_bytes();
+  each_operator([&bytes](const stream::Operator& op, uint32_t) { bytes += op.state_bytes(); });
+  for (const auto& exchange : pipeline.exchanges) bytes += exchange->held_bytes();
   return bytes;
 }
 
+uint64_t ViewStage::late_count() const {
+  uint64_t count = 0;
+  for (const auto& store : rejects) count += store->late_count();
+  return count;
+}
+
+uint64_t ViewStage::error_count() const {
+  uint64_t count = 0;
+  for (const auto& store : rejects) count += store->error_count();
+  return count;
+}
+
+void ViewStage::send_late_to(stream::Operator* store) {
+  if (parts.empty()) {
+    rejects[0]->set_late_listener([store](const data::Batch& batch) { store->push(0, batch); });
+    return;
+  }
+  const uint32_t cores = static_cast<uint32_t>(rejects.size());
+  uint32_t level = 0;
+  for (const stream::Part& part : parts) level = std::max(level, part.level);
+  late_level = level + 1;
+  late_exchange = std::make_unique<stream::Exchange>(store->types(), plan::Exchange{plan::ExchangeKind::kGather, {}}, cores, cores);
+  late_exchange->label = "gather late rows";
+  for (uint32_t c = 0; c < cores; ++c) {
+    stream::Operator* sender = &late_exchange->sender(c);
+    rejects[c]->set_late_listener([sender](const data::Batch& batch) { sender->push(0, batch); });
+    stream::part_of(parts, level, c).operators.push_back(sender);
+  }
+  late_exchange->receiver(0).add_output(store, 0);
+}
+
 void ViewStage::attach(Subscription* subscription) {
-  output_->add_output(subscription, 0);
+  tail()->add_output(subscription, 0);
   operators.push_back(subscription);
   subscriptions.push_back(subscription);
 }
 
 void ViewStage::detach(Subscription* subscription) {
-  output_->remove_output(subscription);
+  tail()->remove_output(subscription);
   std::erase(operators, static_cast<stream::Operator*>(subscription));
   std::erase(subscriptions, subscription);
+  drop_tail();
 }
 
 const char* to_text(ViewStage::State state) {

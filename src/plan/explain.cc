@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "plan/distribution.h"
 #include "plan/node.h"
 
 namespace laminar::plan {
@@ -265,7 +266,8 @@ const char* to_text(TimeForm form) {
   CHECK(false);
 }
 
-void explain_node(const Node& node, size_t depth, std::string& out) {
+// `exchange`: how its rows go on to the node above.
+void explain_node(const Node& node, size_t depth, const Distribution* distribution, const std::string& exchange, std::string& out) {
   out.append(2 * depth, ' ');
   out += node_text(node);
   out += node.append_only ? " append-only" : " changelog";
@@ -280,8 +282,12 @@ void explain_node(const Node& node, size_t depth, std::string& out) {
     }
   }
   if (!node.state_bound.empty()) out += " state: " + node.state_bound;
+  if (distribution) out += distribution->of(node).one_core ? " on one core" : " on all cores";
+  if (!exchange.empty()) out += ", then " + exchange;
   out += "\n";
-  for (const NodePtr& input : node.inputs) explain_node(*input, depth + 1, out);
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    explain_node(*node.inputs[i], depth + 1, distribution, distribution ? distribution->exchange_text(node, i) : "", out);
+  }
 }
 
 }  // namespace
@@ -361,15 +367,25 @@ const char* to_text(AggregateKind kind) {
   CHECK(false);
 }
 
-std::string explain(const ViewPlan& plan) {
+namespace {
+
+std::string explain_view(const ViewPlan& plan, const Distribution* distribution, uint32_t cores) {
   std::string out = (plan.is_stream ? "Stream " : "View ") + plan.name + " (emit " + to_text(plan.emit);
   if (plan.emit == EmitMode::kEvery) out += " " + duration_text(plan.every_us);
   if (plan.lateness_us != 0) out += ", lateness " + duration_text(plan.lateness_us);
   if (!plan.late_data_to.empty()) out += ", late data to " + plan.late_data_to;
   if (plan.retain_history_bytes != 0) out += ", history " + bytes_text(plan.retain_history_bytes);
+  if (distribution) out += ", " + std::to_string(cores) + " cores";
   out += ")\n";
-  explain_node(*plan.root, 1, out);
+  explain_node(*plan.root, 1, distribution, "", out);
   return out;
+}
+
+}  // namespace
+
+std::string explain(const ViewPlan& plan) { return explain_view(plan, nullptr, 1); }
+std::string explain(const ViewPlan& plan, const Distribution& distribution, uint32_t cores) {
+  return explain_view(plan, &distribution, cores);
 }
 
 }  // namespace laminar::plan

@@ -1,6 +1,6 @@
 // Random SQL over random histories, held to DuckDB's batch result and to the laws of change.
 //
-//   oracle [--seed N] [--queries N] [--seconds N] [--show]
+//   oracle [--seed N] [--queries N] [--seconds N] [--cores N] [--show]
 //
 // Queries are numbered; query N belongs to history N / 24 and is the same in every run. --seconds goes on with new
 // queries until the time is over. --show prints the statements and does not run them.
@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "query_generator.h"
+#include "run.h"
 
 namespace {
 constexpr size_t kViewsPerHistory = 24;
@@ -26,13 +27,14 @@ int main(int argc, char** argv) {
     const std::string option = argv[i];
     if (option == "--show") {
       show = true;
-    } else if (i + 1 < argc && (option == "--seed" || option == "--queries" || option == "--seconds")) {
+    } else if (i + 1 < argc && (option == "--seed" || option == "--queries" || option == "--seconds" || option == "--cores")) {
       const char* value = argv[++i];
       if (option == "--seed") seed = std::strtoull(value, nullptr, 10);
+      else if (option == "--cores") oracle::cores = std::atoi(value);
       else if (option == "--queries") queries = std::strtoull(value, nullptr, 10);
       else seconds = std::atof(value);
     } else {
-      std::fprintf(stderr, "usage: oracle [--seed N] [--queries N] [--seconds N] [--show]\n");
+      std::fprintf(stderr, "usage: oracle [--seed N] [--queries N] [--seconds N] [--cores N] [--show]\n");
       return 2;
     }
   }

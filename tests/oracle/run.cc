@@ -156,6 +156,8 @@ std::string difference(Content actual, Content expected) {
   return text + "  " + std::to_string(shown_rows) + " rows differ; " + std::to_string(actual.size()) + " there, " + std::to_string(expected.size()) + " expected\n";
 }
 
+int cores = 1;
+
 Run::Run(const History& history, const std::vector<View>& views, const std::set<size_t>& wanted, Options options)
     : history_(history), views_(views), wanted_(wanted), options_(std::move(options)) {}
 
@@ -174,6 +176,10 @@ bool Run::create() {
   if (!database.ok()) return !failed(database.status(), "open");
   database_ = database.take();
   connection_ = database_->connect();
+  if (cores > 1) {
+    const std::string sql = "SET cores = " + std::to_string(cores) + "; SET core_wait = 'spin'; SET core_rows = 0";
+    if (failed(connection_->execute(sql), sql)) return false;
+  }
   for (int i = 0; i < kSources; ++i) {
     const std::string sql = "CREATE SOURCE s" + std::to_string(i) + " (" + source_columns() + ", WATERMARK FOR ts AS ts - INTERVAL '" +
                             std::to_string(history_.delays_us[i] / kSecond) + " seconds') WITH (connector = 'memory')";

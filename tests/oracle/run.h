@@ -27,6 +27,9 @@ laminar::Status read_rows(laminar::Connection& connection, const std::string& sq
 // Empty when equal as multisets.
 std::string difference(Content actual, Content expected);
 
+// On how many cores the views run; every tick then runs on all threads.
+extern int cores;
+
 class Run {
  public:
   struct Options {

@@ -89,6 +89,8 @@ struct Skip {
   std::string reason;
 };
 
+int cores = 1;  // --cores: on how many the views run
+
 class File {
  public:
   File(std::string path, bool update) : path_(std::move(path)), update_(update) {
@@ -132,6 +134,11 @@ class File {
     } else {
       database_ = database.take();
       connection_ = database_->connect();
+      if (cores > 1) {
+        // Every tick, however small, runs on all threads.
+        const laminar::Status set = connection_->execute("SET cores = " + std::to_string(cores) + "; SET core_wait = 'spin'; SET core_rows = 0");
+        if (!set.ok()) failure = set.text();
+      }
       for (size_t i = records_.size(); failure.empty() && i > 0; --i) {
         Record& record = records_[records_.size() - i];
         failure = run_record(record);
@@ -344,6 +351,8 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--update") == 0) {
       update = true;
+    } else if (std::strcmp(argv[i], "--cores") == 0 && i + 1 < argc) {
+      cores = std::atoi(argv[++i]);
     } else if (std::filesystem::is_directory(argv[i])) {
       for (const auto& entry : std::filesystem::recursive_directory_iterator(argv[i])) {
         if (entry.path().extension() == ".slt") paths.push_back(entry.path());

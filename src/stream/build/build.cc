@@ -65,36 +65,84 @@ ContentSearch below_stateless(const plan::Node& root) {
   return search;
 }
 
+using LevelOf = std::function<uint32_t(const std::string& object)>;
+
+// The operators of one node, by core.
+struct Built {
+  std::vector<Operator*> on;
+  uint32_t level = 0;
+};
+
 class Builder {
  public:
-  Builder(Pipeline& pipeline, const plan::Node& root) : pipeline_(pipeline), content_(below_stateless(root)) {}
+  Builder(Pipeline& pipeline, const plan::Node& root, const plan::Distribution& distribution, uint32_t cores, const LevelOf& level_of)
+      : pipeline_(pipeline), content_(below_stateless(root)), distribution_(distribution), cores_(cores), level_of_(level_of) {}
 
   // `needed`: the columns of `node` that its reader looks at.
-  Result<Operator*> build(const plan::Node& node, const std::vector<bool>& needed) {
-    std::vector<Operator*> inputs;
+  Result<Built> build(const plan::Node& node, const std::vector<bool>& needed) {
+    std::vector<Built> inputs;
+    Built built;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      ASSIGN_OR_RETURN(Operator * input, build(*node.inputs[i], input_columns_used(node, i, needed)));
-      inputs.push_back(input);
+      ASSIGN_OR_RETURN(Built input, build(*node.inputs[i], input_columns_used(node, i, needed)));
+      const plan::Exchange& how = distribution_.exchange(node, i);
+      inputs.push_back(how.kind == plan::ExchangeKind::kNone ? std::move(input) : exchange(node, i, how, input));
+      built.level = std::max(built.level, inputs.back().level);
     }
+    const bool spread = !distribution_.of(node).one_core;
+    if (node.kind == plan::NodeKind::kScan) built.level = level_of_(static_cast<const plan::ScanNode&>(node).object);
+    for (uint32_t core = 0; core < (spread ? cores_ : 1); ++core) {
+      Result<Operator*> op = build_on(core, spread, node, needed, inputs);
+      if (!op.ok()) return op.status();
+      part_of(pipeline_.parts, built.level, core).operators.push_back(*op);
+      built.on.push_back(*op);
+    }
+    pipeline_.instances.push_back(built.on);
+    return built;
+  }
+
+ private:
+  Result<Operator*> build_on(uint32_t core, bool spread, const plan::Node& node, const std::vector<bool>& needed, const std::vector<Built>& inputs) {
     Result<std::unique_ptr<Operator>> made = make_operator(node);
     if (!made.ok()) return made.status();
     Operator* op = made->get();
     pipeline_.operators.push_back(made.take());
-    if (&node == content_.content && op->holds_content()) pipeline_.content = op;
+    if (&node == content_.content && op->holds_content()) pipeline_.contents.push_back(op);
     // Before it is wired: whoever holds the content forms no changes that nobody wants.
-    if (pipeline_.content && is_stateless_chain_link(node) && content_.holds(node)) set_only_on_demand(node, *op);
-    for (size_t i = 0; i < inputs.size(); ++i) inputs[i]->add_output(op, static_cast<uint32_t>(i));
+    if (!pipeline_.contents.empty() && is_stateless_chain_link(node) && content_.holds(node)) set_only_on_demand(node, *op);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      CHECK(core < inputs[i].on.size());
+      inputs[i].on[core]->add_output(op, static_cast<uint32_t>(i));
+    }
     if (node.kind == plan::NodeKind::kScan) {
-      pipeline_.scans.push_back({static_cast<const plan::ScanNode&>(node).object, op});
+      pipeline_.scans.push_back({static_cast<const plan::ScanNode&>(node).object, op, core, spread});
     } else if (node.kind == plan::NodeKind::kFilter) {
       static_cast<FilterOperator*>(op)->need_only(needed);
     }
     return op;
   }
 
- private:
+  Built exchange(const plan::Node& node, size_t input, const plan::Exchange& how, const Built& from) {
+    auto exchange = std::make_unique<Exchange>(node.inputs[input]->types(), how, static_cast<uint32_t>(from.on.size()), cores_);
+    exchange->label = distribution_.exchange_text(node, input);
+    for (uint32_t core = 0; core < exchange->senders(); ++core) {
+      from.on[core]->add_output(&exchange->sender(core), 0);
+      part_of(pipeline_.parts, from.level, core).operators.push_back(&exchange->sender(core));
+    }
+    Built to;
+    to.level = from.level + 1;
+    for (uint32_t core = 0; core < exchange->receivers(); ++core) {
+      to.on.push_back(&exchange->receiver(core));
+      part_of(pipeline_.parts, to.level, core).operators.push_back(&exchange->receiver(core));
+    }
+    pipeline_.exchanges.push_back(std::move(exchange));
+    return to;
+  }
+
   Pipeline& pipeline_;
   const ContentSearch content_;
+  const plan::Distribution& distribution_;
+  const uint32_t cores_;
+  const LevelOf& level_of_;
 };
 
 }  // namespace
@@ -111,9 +159,26 @@ Result<std::unique_ptr<Operator>> make_operator(const plan::Node& node) {
   }
 }
 
+Part& part_of(std::vector<Part>& parts, uint32_t level, uint32_t core) {
+  for (Part& part : parts) {
+    if (part.level == level && part.core == core) return part;
+  }
+  parts.push_back({level, core, {}});
+  return parts.back();
+}
+
 Result<Pipeline> build_pipeline(const plan::Node& root) {
+  return build_pipeline(root, plan::Distribution(), 1, [](const std::string&) { return 0; });
+}
+
+Result<Pipeline> build_pipeline(const plan::Node& root, const plan::Distribution& distribution, uint32_t cores, const LevelOf& level_of) {
   Pipeline pipeline;
-  ASSIGN_OR_RETURN(pipeline.root, Builder(pipeline, root).build(root, std::vector<bool>(root.columns.size(), true)));
+  ASSIGN_OR_RETURN(const Built built,
+                   Builder(pipeline, root, distribution, cores, level_of).build(root, std::vector<bool>(root.columns.size(), true)));
+  pipeline.roots = built.on;
+  pipeline.root = pipeline.roots[0];
+  if (!pipeline.contents.empty()) pipeline.content = pipeline.contents[0];
+  pipeline.root_level = built.level;
   return pipeline;
 }
 

@@ -3,7 +3,11 @@
 // A tick pushes its input into stages, then finishes every stage that the input can reach, each after all its inputs.
 // Whatever reads a view between ticks sees the state of one tick everywhere.
 //
-// Threads: one at a time; the owner of the core holds its lock around every call.
+// A stage may have parts: its operators on several cores, in levels. A tick runs the stages without parts first, in order;
+// then level by level the parts of all stages, those of different cores side by side; then what follows the parts on the
+// leader. With few rows the leader runs all parts by itself, one core after the other: the result is the same.
+//
+// Threads: one at a time, the leader; the owner of the core holds its lock around every call. The crew's threads run parts.
 // Memory:  run() allocates nothing.
 #pragma once
 
@@ -15,15 +19,25 @@
 #include "base/clock.h"
 #include "data/batch.h"
 #include "stream/operators/operator.h"
+#include "stream/runtime/crew.h"
 #include "stream/runtime/histogram.h"
+#include "stream/runtime/source_fan.h"
 
 namespace laminar::stream {
 
-// One object of the running graph with its operators in topological order.
+// The operators of a stage that run on one core between two exchanges, in topological order.
+struct Part {
+  uint32_t level = 0;  // all inputs from other cores have been handed over in levels below
+  uint32_t core = 0;
+  std::vector<Operator*> operators;
+};
+
+// One object of the running graph.
 struct Stage {
   virtual ~Stage() = default;
   std::string name;
-  std::vector<Operator*> operators;
+  std::vector<Operator*> operators;  // in topological order; of a stage with parts those that run after them, on the leader
+  std::vector<Part> parts;
   std::vector<Stage*> downstream;
   bool clock_driven = false;  // must finish whenever the clock may have moved something: idle sources, EMIT EVERY
   bool active = false;        // input reached it in the running tick
@@ -50,6 +64,18 @@ class Core {
   // `extra` stages are finished whether they got input or not (end of a source, first tick of a view).
   void run(std::span<const Input> inputs, std::span<Stage* const> extra, bool wake_clock_driven);
 
+  // Finishes these stages alone, with what the intake has for them: a view that catches up. No tick passes.
+  void run_apart(std::span<Stage* const> stages, Intake& intake);
+
+  // Where the fans of sources put what they bring.
+  Intake& intake() { return intake_; }
+  Crew& crew() { return crew_; }
+  const Crew& crew() const { return crew_; }
+  // The rows of a tick from which on it is worth to run its parts on several threads.
+  void set_parallel_rows(uint64_t rows) { parallel_rows_ = rows; }
+  uint64_t parallel_rows() const { return parallel_rows_; }
+  uint64_t parallel_ticks() const { return parallel_ticks_; }
+
   uint64_t tick() const { return tick_; }
   // Recovery: ticks go on from here.
   void set_tick(uint64_t tick) { tick_ = tick; }
@@ -62,8 +88,24 @@ class Core {
   void set_profiling(bool on) { profiling_ = on; }
 
  private:
+  void finish(std::span<Operator* const> operators, const TickInfo& info);
+  void run_parts(std::span<Stage* const> stages, Intake& intake, const TickInfo& info);
+  void run_part(uint32_t core);
+
   Clock& clock_;
   std::vector<Stage*> stages_;
+  Intake intake_;
+  Crew crew_;
+  uint64_t parallel_rows_ = 512;
+  uint64_t parallel_ticks_ = 0;
+  std::vector<Stage*> with_parts_;  // of the running tick
+  // What run_part() needs to know.
+  struct {
+    std::span<Stage* const> stages;
+    Intake* intake = nullptr;
+    TickInfo info;
+    uint32_t level = 0, cores = 0;
+  } job_;
   uint64_t tick_ = 0;
   Histogram tick_times_;
   bool profiling_ = false;
