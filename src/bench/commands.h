@@ -9,5 +9,6 @@ namespace laminar::bench {
 int run_nexmark(std::span<const std::string> arguments);
 int run_sql(std::span<const std::string> arguments);
 int run_latency(std::span<const std::string> arguments);
+int run_scaling(std::span<const std::string> arguments);
 
 }  // namespace laminar::bench

@@ -1,6 +1,5 @@
 #include "data/batch.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -77,76 +76,6 @@ void BatchBuffer::append_row(const Batch& from, uint32_t row, int64_t weight) {
   if (weight != 1) has_weights = true;
   sequence_[to] = from.sequence_of(row);
   row_watermark_[to] = from.row_watermark ? from.row_watermark[row] : kWatermarkNone;
-}
-
-namespace {
-
-template <class T>
-void gather(const void* from, const uint32_t* rows, uint32_t count, void* to) {
-  const T* source = static_cast<const T*>(from);
-  T* target = static_cast<T*>(to);
-  for (uint32_t i = 0; i < count; ++i) target[i] = source[rows[i]];
-}
-
-struct Bytes16 {
-  uint64_t words[2];
-};
-
-void gather_values(uint32_t size, const void* from, const uint32_t* rows, uint32_t count, void* to) {
-  switch (size) {
-    case 1: return gather<uint8_t>(from, rows, count, to);
-    case 2: return gather<uint16_t>(from, rows, count, to);
-    case 4: return gather<uint32_t>(from, rows, count, to);
-    case 8: return gather<uint64_t>(from, rows, count, to);
-    default: DCHECK(size == 16); return gather<Bytes16>(from, rows, count, to);
-  }
-}
-
-}  // namespace
-
-void BatchBuffer::append_rows(const Batch& from, const uint32_t* selection, uint32_t count) {
-  DCHECK(rows + count <= rows_max_ && from.columns.size() >= columns_.size());
-  if (count == 0) return;
-  for (size_t c = 0; c < columns_.size(); ++c) {
-    const Column& source = from.columns[c];
-    Column& target = columns_[c];
-    DCHECK(source.physical == target.physical);
-    if (source.validity) {
-      for (uint32_t i = 0; i < count; ++i) {
-        if (source.is_null(selection[i])) set_null(target.validity, rows + i);
-      }
-    }
-    if (target.physical == Physical::kString) {
-      const StringRef* values = source.values<StringRef>();
-      StringRef* to = target.values<StringRef>() + rows;
-      for (uint32_t i = 0; i < count; ++i) {
-        if (source.is_null(selection[i])) to[i] = StringRef();
-        else to[i] = values[selection[i]].is_inline() ? values[selection[i]] : strings_.copy(values[selection[i]]);
-      }
-      continue;
-    }
-    const uint32_t size = physical_size(target.physical);
-    gather_values(size, source.data, selection, count, static_cast<char*>(target.data) + size_t{rows} * size);
-  }
-  if (from.weights) {
-    gather<int64_t>(from.weights, selection, count, weights_ + rows);
-    has_weights = true;
-  } else {
-    std::fill_n(weights_ + rows, count, int64_t{1});
-  }
-  if (from.sequence) {
-    gather<uint64_t>(from.sequence, selection, count, sequence_ + rows);
-  } else {
-    for (uint32_t i = 0; i < count; ++i) sequence_[rows + i] = from.sequence_base + selection[i];
-  }
-  has_sequence = true;
-  if (from.row_watermark) {
-    gather<int64_t>(from.row_watermark, selection, count, row_watermark_ + rows);
-    has_row_watermark = true;
-  } else {
-    std::fill_n(row_watermark_ + rows, count, kWatermarkNone);
-  }
-  rows += count;
 }
 
 Batch BatchBuffer::view() {

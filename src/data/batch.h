@@ -86,8 +86,6 @@ class BatchBuffer {
   void clear();
   // Appends row `row` of `from` (columns in order), strings copied into this buffer's arena. Weight as given.
   void append_row(const Batch& from, uint32_t row, int64_t weight);
-  // The same for rows rows[0..count), column by column; there must be room. Weights, sequences and row watermarks go along.
-  void append_rows(const Batch& from, const uint32_t* rows, uint32_t count);
   // A view of the rows. Validity words without a NULL are left out, so that fast paths see it.
   Batch view();
 

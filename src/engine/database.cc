@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "engine/names.h"
+#include "stream/state/append_rows.h"
 
 namespace laminar::engine {
 
@@ -45,14 +46,19 @@ class CopiedSnapshot final : public sql::Snapshot {
 };
 
 void copy_batch(const Batch& batch, const std::vector<data::Type>& types, SnapshotRows& to) {
+  uint32_t rows[data::kBatchRowsMax], count = 0;
   for (uint32_t i = 0; i < batch.rows; ++i) {
     const int64_t weight = batch.weight(i);
     if (weight <= 0) continue;
+    rows[count++] = i;
+    to.rows += static_cast<uint64_t>(weight);
+  }
+  for (uint32_t done = 0; done < count;) {
     if (to.batches.empty() || to.batches.back()->full()) to.batches.push_back(std::make_unique<BatchBuffer>(types));
     BatchBuffer& buffer = *to.batches.back();
-    buffer.append_row(batch, i, weight);
-    buffer.has_sequence = true;
-    to.rows += static_cast<uint64_t>(weight);
+    const uint32_t n = std::min(count - done, buffer.rows_max() - buffer.rows);
+    stream::append_rows(buffer, batch, rows + done, n);
+    done += n;
   }
 }
 
@@ -173,7 +179,7 @@ void Database::run() {
     }
     work_waiting_.store(false);
     bool worked = false;
-    if (room_for_tick()) {
+    if (room_for_tick() && check_memory().ok()) {
       worked = run_sources();
       for (size_t i = 0; i < creation_order_.size(); ++i) {
         Entry* item = entry(creation_order_[i]);
@@ -242,6 +248,30 @@ Status Database::wait_for_room(Lock& lock, const std::function<bool()>& interrup
     live_changed_.wait_for(lock.held, kWaitStep);
   }
   return {};
+}
+
+Status Database::check_memory(bool look_now) {
+  if (!memory_limited_ || replaying_) return {};
+  constexpr int64_t kLookNs = 5'000'000;
+  const int64_t now_ns = monotonic_ns();
+  if (!look_now && memory_status_.ok() && now_ns - memory_looked_ns_ < kLookNs) return {};
+  memory_looked_ns_ = now_ns;
+  memory_status_ = {};
+  const auto over = [](const std::string& what, uint64_t bytes, uint64_t limit) {
+    return Status(ErrorCode::kLimitExceeded, "the state of " + what + " holds " + std::to_string(bytes) + " bytes, over its limit of " +
+                                                 std::to_string(limit) + ": no more rows are taken; raise the limit, drop views, or delete rows of tables");
+  };
+  uint64_t all = 0;
+  for (auto& [name, item] : entries_) {
+    if (item.table) all += item.table->store.state_bytes();
+    if (item.late) all += item.late->store.state_bytes();
+    if (!item.view) continue;
+    const uint64_t bytes = item.view->state_bytes(), limit = item.view->memory_limit_bytes;
+    all += bytes;
+    if (limit > 0 && bytes > limit && memory_status_.ok()) memory_status_ = over("view " + item.object->name, bytes, limit);
+  }
+  if (memory_limit_ > 0 && all > memory_limit_ && memory_status_.ok()) memory_status_ = over("all views and tables", all, memory_limit_);
+  return memory_status_;
 }
 
 // One tick of what waits in the feeds of running sources.
@@ -340,6 +370,7 @@ void Database::advance_clock(int64_t us) {
 Result<SourceStage*> Database::source_with_room(Lock& lock, const std::string& name) {
   if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
   if (!room_for_tick()) RETURN_IF_ERROR(wait_for_room(lock, {}));
+  RETURN_IF_ERROR(check_memory());
   Entry* item = entry(name);
   if (!item || !item->source) return Status(ErrorCode::kUnknownObject, "the source was dropped: " + name);
   return item->source.get();
@@ -467,6 +498,9 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
   Lock lock(*this);
   if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
   RETURN_IF_ERROR(wait_for_room(lock, {}));
+  // What takes rows away may go on.
+  const bool adds = std::any_of(changes.begin(), changes.end(), [](const sql::Change& c) { return c.kind != sql::Change::Kind::kErase; });
+  if (adds) RETURN_IF_ERROR(check_memory(true));
   struct Done {
     TableStage* table;
     std::unique_ptr<ChangeList> list;
@@ -622,6 +656,7 @@ Status Database::drain(const std::function<bool()>& interrupted) {
         }
       }
       if (done) break;
+      RETURN_IF_ERROR(check_memory());
       if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
       if (interrupted && interrupted()) return Status(ErrorCode::kInterrupted, "interrupted while sources drain");
       live_changed_.wait_for(lock.held, kWaitStep);

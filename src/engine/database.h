@@ -207,6 +207,8 @@ class Database final : public sql::Backend {
   void run();
   bool run_sources();
   bool room_for_tick();
+  // Whether the state of all and of each view is within its limit. Looks every few ms, and each time while it is not.
+  Status check_memory(bool look_now = false);
   Status wait_for_room(Lock& lock, const std::function<bool()>& interrupted);
   void wake();         // from a reader thread
   void wake_locked();  // under the lock
@@ -225,6 +227,9 @@ class Database final : public sql::Backend {
   sql::Relation watermarks_relation();
   sql::Relation dependencies_relation(const std::string& of);
   sql::Relation ticks_relation();
+  sql::Relation cores_relation();
+  sql::Relation exchanges_relation();
+  sql::Relation overruns_relation();
   friend class SubscribeReader;
 
   const DatabaseOptions options_;
@@ -256,6 +261,10 @@ class Database final : public sql::Backend {
   std::vector<data::Batch> batches_;
   std::vector<data::Column> cut_columns_;
   std::vector<stream::Stage*> ended_stages_;
+  uint64_t memory_limit_ = 0;  // bytes of state; 0: none
+  bool memory_limited_ = false;  // something has a limit
+  int64_t memory_looked_ns_ = 0;
+  Status memory_status_;
   uint32_t cores_ = 1;  // of views created from now on
   int64_t last_clock_tick_us_ = 0;
   int64_t future_skew_us_ = 86'400'000'000;

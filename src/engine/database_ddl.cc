@@ -285,6 +285,10 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
   }
   if (exists) remove_entry(statement.name.name);
   ViewStage* stage = view.get();
+  if (const sql::OptionText* limit = find_option(statement.options, "memory_limit")) {
+    stage->memory_limit_bytes = static_cast<uint64_t>(std::max<int64_t>(parse_bytes(limit->value), 1));  // checked by the binder
+    memory_limited_ = true;
+  }
   core_.add(stage);
   Entry& item = add_entry(object);
   item.view = std::move(view);

@@ -87,7 +87,10 @@ constexpr FunctionRow kFunctions[] = {
     {"laminar_sources", false, "per source: state, rows, watermark"},
     {"laminar_views", false, "per view: state, rows, watermark, memory"},
     {"laminar_sinks", false, "per sink: guarantee, epochs, rows, failures"},
-    {"laminar_ticks", false, "the core's ticks: count and time percentiles"},
+    {"laminar_ticks", false, "ticks: count and time percentiles, how many ran on several threads, how many took longer than tick_budget"},
+    {"laminar_cores", false, "per core: the time of its parts of ticks, the parts its thread ran, where it is bound"},
+    {"laminar_exchanges", false, "per exchange of a view: rows handed over, and those that changed cores"},
+    {"laminar_overruns", false, "the last ticks in which an operator was at work when tick_budget was over"},
     {"laminar_durability", false, "the database's folder: durability, log, how it is written, the last recovery; no row in memory"},
 };
 
@@ -127,6 +130,9 @@ Result<Relation> Database::call_function(const std::string& function, const std:
   if (function == "laminar_sinks") return sinks_relation();
   if (function == "laminar_ticks") return ticks_relation();
   if (function == "laminar_durability") return durability_relation();
+  if (function == "laminar_cores") return cores_relation();
+  if (function == "laminar_exchanges") return exchanges_relation();
+  if (function == "laminar_overruns") return overruns_relation();
   ASSIGN_OR_RETURN(Entry * item, entry_of(argument, -1));
   if (function == "dead_letters") {
     if (!item->source) return Status(ErrorCode::kWrongObjectKind, "dead_letters takes a source; " + argument + " is a " + sql::kind_name(item->object->kind));
@@ -285,11 +291,56 @@ Relation Database::dependencies_relation(const std::string& of) {
 }
 
 Relation Database::ticks_relation() {
-  RelationBuilder out({integer_field("tick"), integer_field("measured"), number_field("p50_us"), number_field("p99_us"), number_field("p999_us"), number_field("max_us")});
+  RelationBuilder out({integer_field("tick"), integer_field("measured"), number_field("p50_us"), number_field("p99_us"), number_field("p999_us"), number_field("max_us"),
+                       integer_field("parallel"), integer_field("overruns")});
   const stream::Histogram& times = core_.tick_times();
   const auto us = [](uint64_t ns) { return static_cast<double>(ns) / 1e3; };
   out.row().integer(static_cast<int64_t>(core_.tick())).integer(static_cast<int64_t>(times.count())).number(us(times.quantile(0.5)))
-      .number(us(times.quantile(0.99))).number(us(times.quantile(0.999))).number(us(times.max()));
+      .number(us(times.quantile(0.99))).number(us(times.quantile(0.999))).number(us(times.max()))
+      .integer(static_cast<int64_t>(core_.parallel_ticks())).integer(static_cast<int64_t>(core_.watch().count()));
+  return out.take();
+}
+
+Relation Database::cores_relation() {
+  RelationBuilder out({integer_field("core"), integer_field("parts"), integer_field("parts_taken"), integer_field("parks"), integer_field("cpu"),
+                       number_field("busy_ms"), number_field("part_p50_us"), number_field("part_p99_us"), number_field("part_max_us"), text_field("note")});
+  const std::vector<stream::Crew::ThreadCounts> threads = core_.crew().counts();
+  const std::string pin_failure = core_.crew().pin_failure();
+  const auto us = [](uint64_t ns) { return static_cast<double>(ns) / 1e3; };
+  for (size_t c = 0; c < threads.size(); ++c) {
+    out.row().integer(static_cast<int64_t>(c)).integer(static_cast<int64_t>(threads[c].parts)).integer(static_cast<int64_t>(threads[c].taken))
+        .integer(static_cast<int64_t>(threads[c].parks));
+    threads[c].cpu >= 0 ? out.integer(threads[c].cpu) : out.null();
+    static const stream::Core::CoreTimes kNone;
+    const stream::Core::CoreTimes& times = c < core_.core_times().size() ? core_.core_times()[c] : kNone;
+    out.number(static_cast<double>(times.busy_ns) / 1e6).number(us(times.parts.quantile(0.5))).number(us(times.parts.quantile(0.99)))
+        .number(us(times.parts.max()));
+    c == 0 ? out.text("runs on the thread that brings the rows") : pin_failure.empty() ? out.null() : out.text(pin_failure);
+  }
+  return out.take();
+}
+
+Relation Database::exchanges_relation() {
+  RelationBuilder out({text_field("object"), text_field("exchange"), integer_field("senders"), integer_field("receivers"), integer_field("rows"),
+                       integer_field("crossed"), integer_field("bytes")});
+  for (const std::string& name : creation_order_) {
+    Entry& item = entries_.at(name);
+    if (!item.view) continue;
+    for (const stream::Exchange* exchange : item.view->exchanges()) {
+      out.row().text(item.object->name).text(exchange->label).integer(exchange->senders()).integer(exchange->receivers())
+          .integer(static_cast<int64_t>(exchange->rows())).integer(static_cast<int64_t>(exchange->crossed()))
+          .integer(static_cast<int64_t>(exchange->held_bytes()));
+    }
+  }
+  return out.take();
+}
+
+Relation Database::overruns_relation() {
+  RelationBuilder out({integer_field("tick"), integer_field("thread"), text_field("object"), text_field("operator"), number_field("elapsed_ms")});
+  for (const stream::Overrun& overrun : core_.watch().overruns()) {
+    out.row().integer(static_cast<int64_t>(overrun.tick)).integer(overrun.thread).text(overrun.object).text(overrun.op)
+        .number(static_cast<double>(overrun.elapsed_ns) / 1e6);
+  }
   return out.take();
 }
 
@@ -407,20 +458,42 @@ Status Database::set(const sql::OptionText& option) {
     (option.key == "future_skew" ? future_skew_us_ : idle_timeout_us_) = us;
     return record();
   }
-  if (option.key == "cores") return set_cores(option);
+  if (option.key == "state_memory_limit") {
+    memory_limit_ = 0;
+    if (!option.value.empty()) {
+      const int64_t bytes = parse_bytes(option.value);
+      if (bytes <= 0) return Status(ErrorCode::kInvalidOption, "state_memory_limit takes bytes, such as '1 GB'", option.value_offset);
+      memory_limit_ = static_cast<uint64_t>(bytes);
+    }
+    memory_status_ = {};
+    memory_looked_ns_ = 0;
+    memory_limited_ = memory_limit_ > 0;
+    for (auto& [name, item] : entries_) memory_limited_ |= item.view && item.view->memory_limit_bytes > 0;
+    return record();
+  }
+  if (option.key == "tick_budget") {
+    const int64_t us = interval();
+    if (us < 0) return Status(ErrorCode::kInvalidOption, "tick_budget takes an interval, such as '50 ms'", option.value_offset);
+    core_.watch().set_budget_ns(us * 1000);
+    return record();
+  }
+  if (option.key == "cores") {
+    RETURN_IF_ERROR(set_cores(option));
+    return record();
+  }
   if (option.key == "core_wait") {
     constexpr int64_t kSpinNs = 50'000;
     core_.crew().set_spin_ns(lower(option.value) == "spin" ? -1 : kSpinNs);
     core_.crew().wake_up();
-    return {};
+    return record();
   }
   if (option.key == "core_pin") {
     core_.crew().set_pinned(lower(option.value) == "true");
-    return {};
+    return record();
   }
   if (option.key == "core_rows") {
     core_.set_parallel_rows(std::strtoull(option.value.c_str(), nullptr, 10));
-    return {};
+    return record();
   }
   if (option.key == "durability") {
     const std::optional<Durability> durability = durability_named(option.value);

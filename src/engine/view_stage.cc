@@ -177,10 +177,18 @@ std::vector<std::vector<stream::Operator*>> ViewStage::instances() const {
   return list;
 }
 
+std::vector<const stream::Exchange*> ViewStage::exchanges() const {
+  std::vector<const stream::Exchange*> list;
+  for (const auto& exchange : pipeline.exchanges) list.push_back(exchange.get());
+  if (late_exchange) list.push_back(late_exchange.get());
+  if (gather_) list.push_back(gather_.get());
+  return list;
+}
+
 uint64_t ViewStage::state_bytes() const {
   uint64_t bytes = 0;
   each_operator([&bytes](const stream::Operator& op, uint32_t) { bytes += op.state_bytes(); });
-  for (const auto& exchange : pipeline.exchanges) bytes += exchange->held_bytes();
+  for (const stream::Exchange* exchange : exchanges()) bytes += exchange->held_bytes();
   return bytes;
 }
 

@@ -79,6 +79,9 @@ struct ViewStage final : stream::Stage {
   uint32_t level() const { return pipeline.root_level; }
   uint32_t cores() const { return static_cast<uint32_t>(outputs_.size()); }
 
+  // Between its cores, to followers and of late rows.
+  std::vector<const stream::Exchange*> exchanges() const;
+
   void attach(Subscription* subscription);
   void detach(Subscription* subscription);
 
@@ -98,6 +101,7 @@ struct ViewStage final : stream::Stage {
   uint32_t late_level = 0;
   stream::HistoryOperator* history = nullptr;
   std::vector<Subscription*> subscriptions;
+  uint64_t memory_limit_bytes = 0;  // of state, content and history; 0: none
   State state = State::kWaiting;
   std::vector<std::unique_ptr<CatchUp>> catch_up;
   stream::Intake catch_up_intake;

@@ -93,6 +93,13 @@ class Distributor {
       case NodeKind::kTopN: {
         const auto& top = static_cast<const TopNNode&>(node);
         if (of(*node.inputs[0]).one_core || top.partition.empty()) return on_one_core(node);
+        // Windows that are ranked when they close, or when read, would have to tell of every change if ranked elsewhere.
+        const Node& input = *node.inputs[0];
+        if (top.time_partition && input.kind == NodeKind::kAggregate && static_cast<const AggregateNode&>(input).window &&
+            !is_subset(of(input).keys, top.partition) && reads_sources(input)) {
+          move_to_one_core(input);
+          return {};
+        }
         return Placement::spread(by_key(node, 0, top.partition));
       }
       case NodeKind::kJoin: return place_join(static_cast<const JoinNode&>(node));
@@ -165,6 +172,10 @@ class Distributor {
     return {};
   }
 
+  bool reads_sources(const Node& node) const {
+    if (node.kind == NodeKind::kScan) return of(node).movable || of(node).one_core;
+    return std::all_of(node.inputs.begin(), node.inputs.end(), [this](const NodePtr& input) { return reads_sources(*input); });
+  }
   // Nothing below keeps state, and sources can be read whole: no rows need carrying.
   void move_to_one_core(const Node& node) {
     result_.placements_[&node] = {};

@@ -110,6 +110,7 @@ class Builder {
     // Before it is wired: whoever holds the content forms no changes that nobody wants.
     if (!pipeline_.contents.empty() && is_stateless_chain_link(node) && content_.holds(node)) set_only_on_demand(node, *op);
     for (size_t i = 0; i < inputs.size(); ++i) {
+      if (distribution_.exchange(node, i).kind != plan::ExchangeKind::kNone) op->set_input_apart();
       CHECK(core < inputs[i].on.size());
       inputs[i].on[core]->add_output(op, static_cast<uint32_t>(i));
     }

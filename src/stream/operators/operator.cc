@@ -6,6 +6,8 @@
 
 namespace laminar::stream {
 
+constinit thread_local std::atomic<const Operator*>* Operator::noted_at_ = nullptr;
+
 void Operator::add_output(Operator* to, uint32_t port) {
   CHECK(port < to->port_watermarks_.size());
   outputs_.push_back({to, port});
@@ -76,8 +78,11 @@ void Operator::emit(const data::Batch& batch) {
     counters.emitted += batch.rows;
   }
   for (const Output& output : outputs_) {
-    if (output.to->wants_input()) output.to->push(output.port, batch);
+    if (!output.to->wants_input()) continue;
+    note(output.to);
+    output.to->push(output.port, batch);
   }
+  note(this);
 }
 
 void Operator::set_output_watermark(int64_t watermark) {

@@ -8,6 +8,7 @@
 // Time:    watermarks and TickInfo only; no operator reads a clock.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -87,6 +88,8 @@ class Operator {
   virtual bool wants_open_windows() const { return true; }
   // Between ticks: emits the rows of open windows that were held back. Counters stay as they are.
   virtual void send_open_windows() {}
+  // Before the first tick: an input comes over an exchange and cannot be asked for what it holds back.
+  virtual void set_input_apart() {}
   void set_rejects(RejectedRows* rejects) { rejects_ = rejects; }
 
   // The least watermark over the ports (kWatermarkNone while a port has none).
@@ -96,6 +99,12 @@ class Operator {
   OperatorCounters counters;
   std::string label;  // for EXPLAIN ANALYZE and metrics: "aggregate window=tumble"
   uint64_t busy_ns = 0;
+
+  // Where a thread that runs operators notes which one is at work, for whoever watches that it does not take too long.
+  static void note_at(std::atomic<const Operator*>* at) { noted_at_ = at; }
+  static void note(const Operator* op) {
+    if (noted_at_) noted_at_->store(op, std::memory_order_relaxed);
+  }
 
  protected:
   void emit(const data::Batch& batch);
@@ -115,6 +124,8 @@ class Operator {
     uint32_t port;
   };
   void notify_inputs();
+
+  static constinit thread_local std::atomic<const Operator*>* noted_at_;
 
   std::vector<data::Type> types_;
   std::vector<Output> outputs_;

@@ -53,6 +53,11 @@ TopNOperator::TopNOperator(const plan::TopNNode& node)
   label = "top-n";
 }
 
+void TopNOperator::set_input_apart() {
+  closing_.reset();
+  state_ = &all_;
+}
+
 // Partitions with a time below this are final when the watermark is `watermark`.
 int64_t TopNOperator::complete_below(int64_t watermark) const {
   if (watermark == kWatermarkNone || watermark == kWatermarkEnded) return watermark;

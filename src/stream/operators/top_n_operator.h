@@ -38,6 +38,7 @@ class TopNOperator final : public Operator {
   Status load_state(StateSource& source) override;
   void outputs_changed() override;
   bool wants_open_windows() const override { return !closing_; }
+  void set_input_apart() override;
   // Rows found with a negative weight: a fault of ours.
   uint64_t faults() const { return state_->faults(); }
 

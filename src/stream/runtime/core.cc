@@ -21,8 +21,10 @@ void Core::disconnect(Stage* from, Stage* to) { std::erase(from->downstream, to)
 
 void Core::run(std::span<const Input> inputs, std::span<Stage* const> extra, bool wake_clock_driven) {
   const int64_t start_ns = monotonic_ns();
+  watch_.begin(0, start_ns);
   const TickInfo info{++tick_, clock_.now_us()};
   for (const Input& input : inputs) {
+    Operator::note(input.op);
     if (profiling_) {
       const int64_t begin_ns = monotonic_ns();
       input.op->push(input.port, *input.batch);
@@ -46,18 +48,35 @@ void Core::run(std::span<const Input> inputs, std::span<Stage* const> extra, boo
     for (Stage* stage : with_parts_) finish(stage->operators, info);
   }
   intake_.clear();
+  end_watch();
   tick_times_.record(static_cast<uint64_t>(monotonic_ns() - start_ns));
 }
 
 void Core::run_apart(std::span<Stage* const> stages, Intake& intake) {
   const TickInfo info{tick_, clock_.now_us()};
+  watch_.begin(0, monotonic_ns());
   run_parts(stages, intake, info);
   for (Stage* stage : stages) finish(stage->operators, info);
   intake.clear();
+  end_watch();
+}
+
+void Core::end_watch() {
+  watch_.end(0);
+  if (!watch_.any()) return;
+  watch_.collect(tick_, [this](const Operator* op) -> std::pair<std::string, std::string> {
+    for (const Stage* stage : stages_) {
+      bool here = std::find(stage->operators.begin(), stage->operators.end(), op) != stage->operators.end();
+      for (const Part& part : stage->parts) here |= std::find(part.operators.begin(), part.operators.end(), op) != part.operators.end();
+      if (here) return {stage->name, op->label};
+    }
+    return {"", op->label};
+  });
 }
 
 void Core::finish(std::span<Operator* const> operators, const TickInfo& info) {
   for (Operator* op : operators) {
+    Operator::note(op);
     if (!profiling_) {
       op->finish(info);
       continue;
@@ -83,23 +102,33 @@ void Core::run_parts(std::span<Stage* const> stages, Intake& intake, const TickI
     ++parallel_ticks_;
     if (!crew_.ready()) crew_.wake_up();  // for the levels and ticks to come; this one does not wait
   }
-  job_ = {stages, &intake, info, 0, cores};
+  constexpr uint64_t kMeasuredRows = 64;
+  if (core_times_.size() < cores) core_times_.resize(cores);
+  job_ = {stages, &intake, info, 0, cores, intake.rows() >= kMeasuredRows || tick_ % 16 == 0};
   for (job_.level = 0; job_.level < levels; ++job_.level) {
     if (parallel) {
-      crew_.run_level(cores, [](void* core, uint32_t c) { static_cast<Core*>(core)->run_part(c); }, this);
+      crew_.run_level(cores, [](void* core, uint32_t c, uint32_t thread) { static_cast<Core*>(core)->run_part(c, thread); }, this);
     } else {
-      for (uint32_t c = 0; c < cores; ++c) run_part(c);
+      for (uint32_t c = 0; c < cores; ++c) run_part(c, 0);
     }
   }
 }
 
-void Core::run_part(uint32_t core) {
+void Core::run_part(uint32_t core, uint32_t thread) {
+  const int64_t begin_ns = job_.measured || thread != 0 ? monotonic_ns() : 0;
+  if (thread != 0) watch_.begin(thread, begin_ns);
   if (job_.level == 0) job_.intake->run(core, job_.cores);
   for (const Stage* stage : job_.stages) {
     for (const Part& part : stage->parts) {
       if (part.level == job_.level && part.core == core) finish(part.operators, job_.info);
     }
   }
+  if (job_.measured) {
+    const uint64_t ns = static_cast<uint64_t>(monotonic_ns() - begin_ns);
+    core_times_[core].parts.record(ns);
+    core_times_[core].busy_ns += ns;
+  }
+  if (thread != 0) watch_.end(thread);
 }
 
 }  // namespace laminar::stream

@@ -22,6 +22,7 @@
 #include "stream/runtime/crew.h"
 #include "stream/runtime/histogram.h"
 #include "stream/runtime/source_fan.h"
+#include "stream/runtime/tick_watch.h"
 
 namespace laminar::stream {
 
@@ -76,6 +77,14 @@ class Core {
   uint64_t parallel_rows() const { return parallel_rows_; }
   uint64_t parallel_ticks() const { return parallel_ticks_; }
 
+  TickWatch& watch() { return watch_; }
+  // The work of one core's parts, of the ticks that were measured: those with many rows, and of the others one in 16.
+  struct CoreTimes {
+    Histogram parts;
+    uint64_t busy_ns = 0;
+  };
+  const std::vector<CoreTimes>& core_times() const { return core_times_; }
+
   uint64_t tick() const { return tick_; }
   // Recovery: ticks go on from here.
   void set_tick(uint64_t tick) { tick_ = tick; }
@@ -90,7 +99,8 @@ class Core {
  private:
   void finish(std::span<Operator* const> operators, const TickInfo& info);
   void run_parts(std::span<Stage* const> stages, Intake& intake, const TickInfo& info);
-  void run_part(uint32_t core);
+  void run_part(uint32_t core, uint32_t thread);
+  void end_watch();
 
   Clock& clock_;
   std::vector<Stage*> stages_;
@@ -98,6 +108,8 @@ class Core {
   Crew crew_;
   uint64_t parallel_rows_ = 512;
   uint64_t parallel_ticks_ = 0;
+  TickWatch watch_;
+  std::vector<CoreTimes> core_times_;
   std::vector<Stage*> with_parts_;  // of the running tick
   // What run_part() needs to know.
   struct {
@@ -105,6 +117,7 @@ class Core {
     Intake* intake = nullptr;
     TickInfo info;
     uint32_t level = 0, cores = 0;
+    bool measured = false;
   } job_;
   uint64_t tick_ = 0;
   Histogram tick_times_;

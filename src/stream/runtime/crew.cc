@@ -101,11 +101,11 @@ void Crew::wake_up() {
   wake_.notify_all();
 }
 
-bool Crew::try_part(uint64_t level, uint32_t core, Part part, void* context) {
+bool Crew::try_part(uint64_t level, uint32_t core, uint32_t thread, Part part, void* context) {
   Claim& claim = claims_[core];
   uint64_t last = claim.taken.load(std::memory_order_relaxed);
   if (last >= level || !claim.taken.compare_exchange_strong(last, level, std::memory_order_acquire)) return false;
-  part(context, core);
+  part(context, core, thread);
   claim.done.store(level, std::memory_order_release);
   return true;
 }
@@ -117,13 +117,13 @@ void Crew::run_level(uint32_t cores, Part part, void* context) {
   cores_.store(cores, std::memory_order_relaxed);
   const uint64_t level = level_.load(std::memory_order_relaxed) + 1;
   level_.store(level, std::memory_order_release);
-  uint64_t parts = try_part(level, 0, part, context) ? 1 : 0, taken = 0;
+  uint64_t parts = try_part(level, 0, 0, part, context) ? 1 : 0, taken = 0;
   for (uint32_t c = 1; c < cores; ++c) {
     // A worker that looks for work has a moment to begin its own part: its caches hold the state.
     if (c < threads() && parked_.load(std::memory_order_relaxed) == 0) {
       for (uint32_t i = 0; i < kTurnsBeforeTaking && claims_[c].taken.load(std::memory_order_relaxed) < level; ++i) relax();
     }
-    if (try_part(level, c, part, context)) ++taken;
+    if (try_part(level, c, 0, part, context)) ++taken;
   }
   for (uint32_t c = 0; c < cores; ++c) {
     Patience patience;
@@ -148,9 +148,9 @@ void Crew::work(uint32_t index) {
       void* context = context_.load(std::memory_order_acquire);
       if (level_.load(std::memory_order_acquire) != level) continue;
       uint64_t parts = 0, taken = 0;
-      if (index < cores) parts += try_part(level, index, part, context) ? 1 : 0;
+      if (index < cores) parts += try_part(level, index, index, part, context) ? 1 : 0;
       // Cores beyond the number of threads have no thread of their own.
-      for (uint32_t c = threads(); c < cores; ++c) taken += try_part(level, c, part, context) ? 1 : 0;
+      for (uint32_t c = threads(); c < cores; ++c) taken += try_part(level, c, index, part, context) ? 1 : 0;
       self.parts.fetch_add(parts + taken, std::memory_order_relaxed);
       self.taken.fetch_add(taken, std::memory_order_relaxed);
       seen = level;

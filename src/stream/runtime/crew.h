@@ -39,8 +39,8 @@ class Crew {
   // Whether all workers look for work.
   bool ready() const { return parked_.load(std::memory_order_acquire) == 0 && !workers_.empty(); }
   void wake_up();
-  // Calls part(c) once for each core c, on any threads. `part` allocates and throws nothing.
-  using Part = void (*)(void* context, uint32_t core);
+  // Calls `part` once for each core, on any threads (0: the leader). `part` allocates and throws nothing.
+  using Part = void (*)(void* context, uint32_t core, uint32_t thread);
   void run_level(uint32_t cores, Part part, void* context);
 
   struct ThreadCounts {
@@ -65,7 +65,7 @@ class Crew {
   };
   void work(uint32_t index);
   // Runs part `core` of level `level` if nobody has begun it.
-  bool try_part(uint64_t level, uint32_t core, Part part, void* context);
+  bool try_part(uint64_t level, uint32_t core, uint32_t thread, Part part, void* context);
   void pin(Worker& worker, uint32_t index);
 
   // What the level numbered level_ runs; written before level_ is.

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "stream/state/append_rows.h"
 #include "stream/state/group_table.h"
 
 namespace laminar::stream {
@@ -36,7 +37,7 @@ void Exchange::Box::append(const std::vector<data::Type>& types, const Batch& ba
   while (count > 0) {
     BatchBuffer& to = room(types);
     const uint32_t n = std::min(count, to.rows_max() - to.rows);
-    to.append_rows(batch, selection, n);
+    append_rows(to, batch, selection, n);
     selection += n;
     count -= n;
   }

@@ -58,6 +58,7 @@ void Intake::run(uint32_t core, uint32_t cores) {
     }
     for (const SourceFan::Reader& reader : item.fan->readers_) {
       if (reader.core != core) continue;
+      Operator::note(reader.scan);
       if (reader.whole) reader.scan->push(0, batch);
       else if (first < last) reader.scan->push(0, share);
     }

@@ -1,0 +1,218 @@
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "bench/arguments.h"
+#include "bench/checksum.h"
+#include "bench/column_store.h"
+#include "bench/commands.h"
+#include "bench/comparison.h"
+#include "bench/progress.h"
+#include "bench/report.h"
+#include "laminar/laminar.h"
+#include "stream/runtime/histogram.h"
+
+namespace laminar::bench {
+namespace {
+
+constexpr ArgumentSpec kArguments[] = {
+    {"rows", "N", "rows pushed in each run (4M)"},
+    {"keys", "N", "keys of the aggregates (100000)"},
+    {"cores", "N", "cores of the view (2)"},
+    {"repeat", "R", "rounds; in each every variant runs once; figures are medians (5)"},
+    {"tick-rows", "N", "rows of a tick (16384)"},
+    {"view", "count|ohlc", "a cheap aggregate or a dearer one (count)"},
+    {"load-seconds", "S", "time under each open load; 0: none (3)"},
+};
+
+constexpr int64_t kFirstTimeUs = 1'767'225'600'000'000;  // 2026-01-01
+constexpr const char* kSource =
+    "CREATE SOURCE s (k BIGINT NOT NULL, v BIGINT NOT NULL, ts TIMESTAMP NOT NULL, WATERMARK FOR ts AS ts - INTERVAL '1 second')"
+    " WITH (connector = 'memory');\n";
+
+std::string view_sql(const std::string& view) {
+  const std::string calls = view == "ohlc" ? "first(v) AS o, max(v) AS h, min(v) AS l, last(v) AS c, sum(v) AS volume" : "count(*) AS n";
+  return "CREATE MATERIALIZED VIEW m AS SELECT k, window_start, " + calls + " FROM s GROUP BY k, TUMBLE(ts, INTERVAL '10 seconds');";
+}
+
+// A database with the view, and the way into it.
+struct Instance {
+  std::unique_ptr<Database> database;
+  std::unique_ptr<Appender> appender;
+
+  static Result<Instance> open(const std::string& view, uint64_t cores) {
+    Instance made;
+    ASSIGN_OR_RETURN(made.database, Database::open());
+    if (cores > 1) RETURN_IF_ERROR(made.database->execute("SET cores = " + std::to_string(cores) + "; SET core_wait = 'spin'"));
+    RETURN_IF_ERROR(made.database->execute(kSource + view_sql(view)));
+    ASSIGN_OR_RETURN(made.appender, made.database->appender("s"));
+    return made;
+  }
+};
+
+class Scaling {
+ public:
+  Status run(const Arguments& arguments) {
+    ASSIGN_OR_RETURN(const uint64_t rows, arguments.number("rows", 4'000'000, 1000, 1'000'000'000));
+    ASSIGN_OR_RETURN(const uint64_t keys, arguments.number("keys", 100'000, 1, 100'000'000));
+    ASSIGN_OR_RETURN(cores_, arguments.number("cores", 2, 2, 64));
+    ASSIGN_OR_RETURN(const uint64_t repeats, arguments.number("repeat", 5, 1, 1000));
+    ASSIGN_OR_RETURN(const uint64_t tick_rows, arguments.number("tick-rows", 16384, 1, 16384));
+    ASSIGN_OR_RETURN(const uint64_t load_seconds, arguments.number("load-seconds", 3, 0, 3600));
+    view_ = arguments.text("view", "count");
+    if (view_ != "count" && view_ != "ohlc") return Status(ErrorCode::kInvalidOption, "--view is count or ohlc");
+    Progress progress;
+    progress.show("making rows");
+    ColumnStore store({{"k", data::Type::of(data::TypeKind::kInt64)}, {"v", data::Type::of(data::TypeKind::kInt64)},
+                       {"ts", data::Type::of(data::TypeKind::kTimestamp)}}, rows);
+    data::BatchBuffer buffer(store.schema());
+    for (uint64_t row = 0; row < rows;) {
+      buffer.clear();
+      for (; buffer.rows < buffer.rows_max() && row < rows; ++buffer.rows, ++row) {
+        buffer.column(0).values<int64_t>()[buffer.rows] = static_cast<int64_t>(hash_u64(row) % keys);
+        buffer.column(1).values<int64_t>()[buffer.rows] = static_cast<int64_t>(row % 1009);
+        buffer.column(2).values<int64_t>()[buffer.rows] = kFirstTimeUs + static_cast<int64_t>(row * 10);
+      }
+      store.append(buffer);
+    }
+    for (uint64_t row = 0; row < rows; row += tick_rows) slices_.push_back(store.slice(row, std::min(tick_rows, rows - row)));
+    std::vector<double> one, spread, side_by_side, of_ceiling;
+    for (uint64_t repeat = 0; repeat < repeats; ++repeat) {
+      progress.show("round " + std::to_string(repeat + 1) + " of " + std::to_string(repeats));
+      ASSIGN_OR_RETURN(const double one_s, time_instances(1, 1));
+      ASSIGN_OR_RETURN(const double spread_s, time_instances(1, cores_));
+      ASSIGN_OR_RETURN(const double apart_s, time_instances(cores_, 1));
+      const double mrows = static_cast<double>(rows) / 1e6;
+      one.push_back(mrows / one_s);
+      spread.push_back(mrows / spread_s);
+      side_by_side.push_back(mrows * static_cast<double>(cores_) / apart_s);
+      of_ceiling.push_back(spread.back() / side_by_side.back());
+    }
+    progress.show("");
+    std::printf("%s, %llu rows, %llu keys, ticks of %llu, median of %llu rounds\n", view_.c_str(), static_cast<unsigned long long>(rows),
+                static_cast<unsigned long long>(keys), static_cast<unsigned long long>(tick_rows), static_cast<unsigned long long>(repeats));
+    std::printf("%-44s %9.2f M rows/s\n", "one core", median(one));
+    std::printf("%-44s %9.2f M rows/s  %5.2fx one core\n", ("one view on " + std::to_string(cores_) + " cores").c_str(), median(spread),
+                median(spread) / median(one));
+    std::printf("%-44s %9.2f M rows/s  %5.2fx one core\n", (std::to_string(cores_) + " independent one-core instances together").c_str(),
+                median(side_by_side), median(side_by_side) / median(one));
+    std::printf("%-44s %9.2f\n", "share of the independent instances' rate", median(of_ceiling));
+    std::printf("%-44s %9.2f\n", "rows that changed cores, of those exchanged", crossed_share_);
+    std::printf("%-44s %s\n", "result", differs_ ? "DIFFERS from one core's" : "equal to one core's");
+    for (const int percent : {50, 90}) {
+      if (load_seconds > 0) RETURN_IF_ERROR(load(percent, median(spread) * 1e6 * percent / 100, load_seconds));
+    }
+    return differs_ ? Status(ErrorCode::kInternal, "the result on several cores differs from one core's") : Status();
+  }
+
+ private:
+  // Wall time until all instances, each on a thread of its own, have taken all rows.
+  Result<double> time_instances(uint64_t instances, uint64_t cores) {
+    std::vector<Instance> made;
+    for (uint64_t i = 0; i < instances; ++i) {
+      ASSIGN_OR_RETURN(Instance instance, Instance::open(view_, cores));
+      made.push_back(std::move(instance));
+    }
+    const int64_t begin = monotonic_ns();
+    std::vector<std::thread> threads;
+    std::vector<Status> results(instances);
+    for (uint64_t i = 1; i < instances; ++i) threads.emplace_back([&, i] { results[i] = push_all(*made[i].appender); });
+    results[0] = push_all(*made[0].appender);
+    for (std::thread& thread : threads) thread.join();
+    const double seconds = static_cast<double>(monotonic_ns() - begin) / 1e9;
+    for (const Status& status : results) RETURN_IF_ERROR(status);
+    ASSIGN_OR_RETURN(const Checked checked, checksum_of(*made[0].database, "(SELECT * FROM m)"));
+    if (checksum_.empty()) checksum_ = checked.checksum;
+    differs_ |= checksum_ != checked.checksum;
+    if (cores > 1) {
+      ASSIGN_OR_RETURN(auto rows, made[0].database->query("SELECT sum(crossed)::DOUBLE / greatest(sum(rows), 1) FROM laminar_exchanges()"));
+      ASSIGN_OR_RETURN(const bool any, rows->next());
+      crossed_share_ = any && !rows->is_null(0) ? rows->float64(0) : 0;
+    }
+    return seconds;
+  }
+
+  Status push_all(Appender& appender) const {
+    for (const ColumnStore::Slice& slice : slices_) RETURN_IF_ERROR(appender.append_columns(slice.columns, slice.rows));
+    return {};
+  }
+
+  // Rows are due at a steady rate, whatever the database does; what is due is pushed. A row's time runs from when it was due.
+  Status load(int percent, double rate, uint64_t seconds) {
+    ASSIGN_OR_RETURN(Instance instance, Instance::open(view_, cores_));
+    stream::Histogram times, hiccups;
+    int64_t begin = monotonic_ns(), last = begin;
+    const int64_t hiccup_end = begin + static_cast<int64_t>(seconds) * 500'000'000;
+    while (last < hiccup_end) {  // how long this thread is away when it only reads the clock
+      const int64_t now = monotonic_ns();
+      hiccups.record(static_cast<uint64_t>(now - last));
+      last = now;
+    }
+    data::BatchBuffer buffer(std::vector<data::Type>{data::Type::of(data::TypeKind::kInt64), data::Type::of(data::TypeKind::kInt64),
+                                                     data::Type::of(data::TypeKind::kTimestamp)});
+    uint64_t sent = 0;
+    begin = monotonic_ns();
+    const int64_t end = begin + static_cast<int64_t>(seconds) * 1'000'000'000;
+    for (int64_t now = begin; now < end; now = monotonic_ns()) {
+      const uint64_t due = static_cast<uint64_t>(static_cast<double>(now - begin) * rate / 1e9);
+      if (due == sent) continue;
+      buffer.clear();
+      const uint64_t first = sent;
+      for (; buffer.rows < buffer.rows_max() && sent < due; ++buffer.rows, ++sent) {
+        buffer.column(0).values<int64_t>()[buffer.rows] = static_cast<int64_t>(hash_u64(sent) % 100'000);
+        buffer.column(1).values<int64_t>()[buffer.rows] = static_cast<int64_t>(sent % 1009);
+        buffer.column(2).values<int64_t>()[buffer.rows] = kFirstTimeUs + static_cast<int64_t>(sent * 10);
+      }
+      ColumnView columns[3];
+      for (uint32_t c = 0; c < 3; ++c) columns[c] = {buffer.column(c).data, nullptr};
+      RETURN_IF_ERROR(instance.appender->append_columns(columns, buffer.rows));
+      const int64_t done = monotonic_ns();
+      // Sixteen rows of the tick stand for all.
+      for (uint64_t i = 0; i < 16; ++i) {
+        const uint64_t row = first + (sent - 1 - first) * i / 15;
+        times.record(static_cast<uint64_t>(std::max<int64_t>(0, done - begin - static_cast<int64_t>(static_cast<double>(row) / rate * 1e9))));
+      }
+    }
+    const auto line = [](const std::string& name, const stream::Histogram& h) {
+      std::printf("%-44s p50 %9.1f  p99 %9.1f  p99.9 %9.1f  max %9.1f us\n", name.c_str(), static_cast<double>(h.quantile(0.5)) / 1e3,
+                  static_cast<double>(h.quantile(0.99)) / 1e3, static_cast<double>(h.quantile(0.999)) / 1e3, static_cast<double>(h.max()) / 1e3);
+    };
+    line("open load at " + std::to_string(percent) + " % of the peak, from due time", times);
+    line("  clock reads alone before it (hiccups)", hiccups);
+    return {};
+  }
+
+  uint64_t cores_ = 2;
+  std::string view_, checksum_;
+  bool differs_ = false;
+  double crossed_share_ = 0;
+  std::vector<ColumnStore::Slice> slices_;
+};
+
+}  // namespace
+
+int run_scaling(std::span<const std::string> given) {
+  const Result<Arguments> arguments = Arguments::read(given, kArguments);
+  if (!arguments.ok()) {
+    std::fprintf(stderr, "laminar bench scaling: %s\n\n%s", arguments.error().message.c_str(), describe(kArguments).c_str());
+    return 2;
+  }
+  if (arguments->has("help")) {
+    std::printf(
+        "usage: laminar bench scaling [options]\n\n"
+        "A keyed window aggregate on several cores, beside one core and beside as many independent one-core instances as\n"
+        "there are cores, in turn; then the time of rows from when they were due, under open load.\n\n%s\n"
+        "Exit code 1 when a result differs.\n",
+        describe(kArguments).c_str());
+    return 0;
+  }
+  if (const Status status = Scaling().run(*arguments); !status.ok()) {
+    std::fprintf(stderr, "laminar bench scaling: %s\n", status.error().message.c_str());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace laminar::bench
