@@ -44,8 +44,8 @@ struct Batch {
   std::span<const Column> columns;
   // Z-set weights; null: every row has weight +1. Never 0.
   const int64_t* weights = nullptr;
-  // The watermark that earlier rows of the row's own partition had made; null: no row of this batch lies behind the
-  // watermark, so none can be late for anything.
+  // The watermark that earlier rows of the row's own partition had made; null: no row of this batch lies at or behind
+  // that watermark, so none can be late for anything.
   const int64_t* row_watermark = nullptr;
   // Place in the total order of the input, for ties: row i is sequence[i], or sequence_base + i where it is null.
   const uint64_t* sequence = nullptr;

@@ -197,9 +197,9 @@ void Database::run() {
       const int64_t now_us = clock_.now_us();
       if (!options_.manual_clock && now_us - last_clock_tick_us_ >= kClockStepUs) {
         last_clock_tick_us_ = now_us;
-        const bool any = std::any_of(entries_.begin(), entries_.end(), [](auto& item) {
+        const bool any = std::any_of(entries_.begin(), entries_.end(), [now_us](auto& item) {
           stream::Stage* stage = item.second.stage();
-          return stage && stage->clock_driven && item.second.live();
+          return stage && stage->clock_due(now_us) && item.second.live();
         });
         Command command(*this);
         if (any && room_to_record(kSmallRecordBytes).ok() && record_kind(command, RecordKind::kTick).ok()) core_.run({}, {}, true);

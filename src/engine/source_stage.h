@@ -40,6 +40,8 @@ struct SourceStage final : stream::Stage {
   SourceStage(std::shared_ptr<const sql::Object> object, std::string connector_name, std::unique_ptr<stream::SourceDefinition> definition,
               std::optional<stream::SourceTime> time, std::vector<uint32_t> processing_time_columns);
 
+  bool clock_due(int64_t now_us) const override { return op.clock_due(now_us); }
+
   // A reader from the first row on, with an operator of its own where the shared one is ahead.
   Result<std::unique_ptr<stream::SourceFeed>> open_feed(std::function<void()> wake);
   // The next batch of the feed; what a replay left of one comes first.

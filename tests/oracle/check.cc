@@ -18,6 +18,7 @@ std::string filled(const std::string& sql, const Event& check) {
   for (size_t i = 0; i < sql.size(); ++i) {
     if (sql[i] != '$') text += sql[i];
     else if (sql[i + 1] == 'n') text += std::to_string(check.rows), ++i;
+    else if (sql[i + 1] == 'u') text += number_or_null(check.union_watermark), ++i;
     else text += number_or_null(check.watermarks[sql[i + 2] - '0']), i += 2;
   }
   return text;
@@ -67,7 +68,11 @@ class Batch {
       error = status.text();
       return false;
     }
-    std::map<std::string, std::vector<Session>> keys;
+    struct Timed {
+      int64_t seq, time, session;
+      std::optional<int64_t> watermark;
+    };
+    std::map<std::string, std::vector<Timed>> keys;
     for (const ResultRow& row : rows) {
       std::vector<std::string> cells;
       std::string cell;
@@ -75,27 +80,38 @@ class Batch {
         if (c == '\x1f') cells.push_back(cell), cell.clear();
         else cell += c;
       }
-      const int64_t seq = std::stoll(cells[0]), time = std::stoll(cells[2]);
-      const bool judged = cells[3] != "NULL";
-      const int64_t watermark = judged ? std::stoll(cells[3]) : 0;
-      const auto over = [&](int64_t last) { return judged && watermark >= last + model.gap_us + model.lateness_us; };
-      if (over(time)) continue;
-      Session session{time, time, {seq}};
-      std::vector<Session>& list = keys[cells[1]];
-      for (size_t i = 0; i < list.size();) {
-        if (over(list[i].last) || time < list[i].start - model.gap_us || time > list[i].last + model.gap_us) {
-          ++i;
-          continue;
+      Timed timed{std::stoll(cells[0]), std::stoll(cells[2]), 0, std::nullopt};
+      if (cells[3] != "NULL") timed.watermark = std::stoll(cells[3]);
+      const bool late = timed.watermark && *timed.watermark >= timed.time + model.gap_us + model.lateness_us;
+      if (!late) keys[cells[1]].push_back(timed);
+    }
+    // Two rows within a gap are linked unless the watermark before the later one had closed what ends with the earlier
+    // one; sessions are what links connect. The order of arrival does not matter.
+    std::map<std::string, std::vector<Session>> sessions;
+    for (auto& [key, list] : keys) {
+      std::sort(list.begin(), list.end(), [](const Timed& a, const Timed& b) { return a.time < b.time; });
+      for (size_t i = 0; i < list.size(); ++i) list[i].session = static_cast<int64_t>(i);
+      const auto linked = [&](const Timed& a, const Timed& b) {
+        return b.time - a.time <= model.gap_us && !(b.watermark && *b.watermark >= a.time + model.gap_us + model.lateness_us);
+      };
+      for (size_t b = 0; b < list.size(); ++b) {
+        for (size_t a = 0; a < list.size() && list[a].time <= list[b].time; ++a) {
+          const int64_t from = list[b].session, to = list[a].session;
+          if (from == to || !linked(list[a], list[b])) continue;
+          for (Timed& timed : list)
+            if (timed.session == from) timed.session = to;
         }
-        session.start = std::min(session.start, list[i].start);
-        session.last = std::max(session.last, list[i].last);
-        session.rows.insert(session.rows.end(), list[i].rows.begin(), list[i].rows.end());
-        list.erase(list.begin() + static_cast<ptrdiff_t>(i));
       }
-      list.push_back(session);
+      std::map<int64_t, Session> of;
+      for (const Timed& timed : list) {
+        auto [at, added] = of.try_emplace(timed.session, Session{timed.time, timed.time, {}});
+        at->second.last = timed.time;  // in order of time
+        at->second.rows.push_back(timed.seq);
+      }
+      for (auto& [number, session] : of) sessions[key].push_back(session);
     }
     std::string values;
-    for (const auto& [key, list] : keys)
+    for (const auto& [key, list] : sessions)
       for (const Session& session : list)
         for (int64_t seq : session.rows)
           values += (values.empty() ? "" : ", ") + ("(" + std::to_string(seq)) + ", make_timestamp(" + std::to_string(session.start) + "), make_timestamp(" +

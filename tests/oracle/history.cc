@@ -8,6 +8,37 @@ namespace oracle {
 namespace {
 
 constexpr int64_t kFutureSkew = 86'400 * kSecond;  // the setting's default
+constexpr int64_t kIdleTimeout = 30 * kSecond;     // the setting's default
+
+// What a union of the sources knows of time.
+struct UnionTime {
+  std::optional<int64_t> watermark;
+  std::optional<int64_t> floors[kSources];  // a source that came back from idleness starts there
+  int64_t last_row_us[kSources];
+  bool idle[kSources] = {};
+
+  void combine(const std::optional<int64_t>* watermarks) {
+    std::optional<int64_t> combined;
+    bool any_active = false;
+    for (int s = 0; s < kSources; ++s) any_active |= !idle[s];
+    for (int s = 0, first = 1; s < kSources; ++s) {
+      if (any_active && idle[s]) continue;
+      const std::optional<int64_t> own = std::max(watermarks[s], floors[s]);
+      combined = first ? own : any_active ? std::min(combined, own) : std::max(combined, own);  // nothing is below all
+      first = 0;
+    }
+    watermark = std::max(watermark, combined);
+  }
+  void clock(int64_t now_us, const std::optional<int64_t>* watermarks) {
+    for (int s = 0; s < kSources; ++s) idle[s] |= now_us - last_row_us[s] >= kIdleTimeout;
+    combine(watermarks);
+  }
+  void touch(int source, int64_t now_us) {
+    last_row_us[source] = now_us;
+    if (idle[source]) floors[source] = std::max(floors[source], watermark);
+    idle[source] = false;
+  }
+};
 
 std::string long_text(Random& random) {
   std::string text = random.text({"a rather long piece of text ", "ein längerer Text mit Umlauten ", "prefix-shared-by-all-"});
@@ -108,26 +139,35 @@ History make_history(uint64_t seed) {
   const int changes = random.pick<int>({0, 5, 15});
   int64_t now = history.start_us, clock = history.start_us;
   std::optional<int64_t> watermarks[kSources];
+  UnionTime united;
+  std::fill(std::begin(united.last_row_us), std::end(united.last_row_us), clock);
   std::vector<Row> past;
   size_t rows = 0;
+  const int quiet_chance = random.pick<int>({0, 1, 4});
+  int quiet_source = 0;
+  size_t quiet_rows = 0;  // left to come of the other source
+  const auto step_clock = [&](int64_t by_us) {
+    Event event;
+    event.kind = Event::Kind::kClock;
+    event.time_us = by_us;
+    clock += by_us;
+    history.events.push_back(event);
+    united.clock(clock, watermarks);
+  };
   const auto check = [&](bool settled) {
-    if (settled) {
-      Event tick;
-      tick.kind = Event::Kind::kClock;
-      tick.time_us = kEveryMax;
-      clock += kEveryMax;
-      history.events.push_back(tick);
-    }
+    if (settled) step_clock(kEveryMax);
     Event event;
     event.kind = Event::Kind::kCheck;
     event.rows = rows;
     std::copy(std::begin(watermarks), std::end(watermarks), event.watermarks);
+    event.union_watermark = united.watermark;
     event.settled = settled;
     history.events.push_back(event);
   };
   const size_t check_every = rows_max / 3 + 1;
   while (rows < rows_max) {
     Event event;
+    bool comes_back = false;
     if (random.chance(changes)) {
       event.kind = Event::Kind::kTable;
       event.sql = table_change(random);
@@ -137,21 +177,37 @@ History make_history(uint64_t seed) {
       event.time_us = now - random.between(-10, 20) * kSecond;
       std::optional<int64_t>& watermark = watermarks[event.source];
       watermark = std::max(watermark.value_or(event.time_us), event.time_us);
+      united.touch(event.source, clock);
+      united.combine(watermarks);
     } else {
+      if (quiet_rows == 0 && random.chance(quiet_chance)) {
+        step_clock(kIdleTimeout * 2 / 3);
+        quiet_source = static_cast<int>(random.below(kSources));
+        quiet_rows = 1 + random.below(12);
+      }
       event.source = random.chance(70) ? 0 : 1;
+      if (quiet_rows > 0) event.source = 1 - quiet_source;
+      // The tick that brings an idle source back is part of the history: it has one of its own.
+      comes_back = united.idle[event.source];
+      if (comes_back) step_clock(0);
       now += random.between(0, shape.step_us);
       event.row = !past.empty() && random.chance(5) ? random.pick(past) : random_row(random, shape, now, static_cast<int64_t>(rows));
       past.push_back(event.row);
       std::optional<int64_t>& watermark = watermarks[event.source];
       event.watermark_before = watermark;
+      united.touch(event.source, clock);
+      event.union_before = std::max(watermark, united.floors[event.source]);
       if (event.row.ts && *event.row.ts <= clock + kFutureSkew) {
         const int64_t time = *event.row.ts - history.delays_us[event.source];
         watermark = std::max(watermark.value_or(time), time);
       }
+      united.combine(watermarks);
       ++rows;
     }
     history.events.push_back(event);
-    if (rows % check_every == check_every - 1 && history.events.back().kind == Event::Kind::kRow) check(rows > rows_max / 2);
+    if (comes_back) step_clock(0);
+    if (event.kind == Event::Kind::kRow && quiet_rows > 0 && --quiet_rows == 0) step_clock(kIdleTimeout / 3 + kSecond);
+    if (rows % check_every == check_every - 1 && event.kind == Event::Kind::kRow) check(rows > rows_max / 2);
   }
   check(true);
   // Everything closes.
@@ -161,6 +217,8 @@ History make_history(uint64_t seed) {
     event.source = source;
     event.time_us = now + 600 * kSecond;
     watermarks[source] = std::max(watermarks[source].value_or(event.time_us), event.time_us);
+    united.touch(source, clock);
+    united.combine(watermarks);
     history.events.push_back(event);
   }
   check(true);
@@ -168,7 +226,7 @@ History make_history(uint64_t seed) {
 }
 
 std::string batch_tables() {
-  return std::string("CREATE OR REPLACE TABLE memory.s (") + source_columns() + ", _seq BIGINT, _src INTEGER, _wm BIGINT); CREATE OR REPLACE TABLE memory.t (" +
+  return std::string("CREATE OR REPLACE TABLE memory.s (") + source_columns() + ", _seq BIGINT, _src INTEGER, _wm BIGINT, _uw BIGINT); CREATE OR REPLACE TABLE memory.t (" +
          table_columns() + ")";
 }
 
@@ -179,7 +237,7 @@ std::vector<std::string> batch_inserts(const History& history) {
   for (const Event& event : history.events) {
     if (event.kind != Event::Kind::kRow) continue;
     sql += (sql.empty() ? "INSERT INTO memory.s VALUES (" : ", (") + values_of(event.row) + ", " + std::to_string(seq++) + ", " +
-           std::to_string(event.source) + ", " + number(event.watermark_before) + ")";
+           std::to_string(event.source) + ", " + number(event.watermark_before) + ", " + number(event.union_before) + ")";
     if (seq % 200 == 0) {
       list.push_back(sql);
       sql.clear();

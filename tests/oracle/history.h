@@ -29,11 +29,13 @@ struct Event {
   int source = 0;
   Row row;
   std::optional<int64_t> watermark_before;  // kRow: of its source
+  std::optional<int64_t> union_before;      // kRow: what a union of both sources judges it by
   int64_t time_us = 0;                      // kWatermark: the time; kClock: how far
   std::string sql;                          // kTable: with {t} for the table's name
   // kCheck: what stands there.
   size_t rows = 0;  // rows of all sources so far
   std::optional<int64_t> watermarks[kSources];
+  std::optional<int64_t> union_watermark;
   bool settled = false;  // the clock has passed every EMIT EVERY since the last change
 };
 
@@ -47,7 +49,8 @@ inline constexpr int64_t kSecond = 1'000'000;
 inline constexpr int64_t kEveryMax = 4 * kSecond;  // the longest EMIT EVERY
 
 History make_history(uint64_t seed);
-// The rows as DuckDB keeps them: the columns, then _seq (arrival over all sources), _src and _wm (before the row, us).
+// The rows as DuckDB keeps them: the columns, then _seq (arrival over all sources), _src, _wm (before the row, us) and _uw (the
+// same as a union of the sources judges it).
 std::vector<std::string> batch_inserts(const History& history);
 std::string batch_tables();
 const char* source_columns();

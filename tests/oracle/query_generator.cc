@@ -347,15 +347,19 @@ class Generator {
         if (column.name == name) to.columns.push_back(column);
     }
     to.columns.push_back({"c0", Type::kBig});
-    const std::string ea = expression(a, Type::kBig, 2), eb = expression(b, Type::kBig, 2), wa = where(a), wb = where(b), columns = join(list, ", ");
-    const std::string hidden = over_sources ? ", _seq, _wm" : "";
+    const std::string ea = expression(a, Type::kBig, 2), eb = expression(b, Type::kBig, 2), columns = join(list, ", ");
+    std::string wa = where(a), wb = where(b);
+    // A branch whose filter is never true would leave the plan, and its source the watermark of the union.
+    for (std::string* filter : {&wa, &wb})
+      if (over_sources && !filter->empty()) *filter = " WHERE (" + filter->substr(7) + ") OR id = -7";
+    const std::string hidden = !over_sources ? "" : a.name != b.name ? ", _seq, _uw AS _wm" : ", _seq, _wm";
     to.batch = "(SELECT " + columns + ", " + ea + " AS c0" + hidden + " FROM " + a.batch + wa + " UNION ALL SELECT " + columns + ", " + eb + hidden + " FROM " + b.batch + wb + ")";
     // The same source twice: a row would stand twice under one _seq.
     to.rows = over_sources && a.name != b.name;
     to.append_only = over_sources;
     if (to.rows) {
       to.time = "ts";
-      to.watermark = "(CASE WHEN $w0 IS NULL OR $w1 IS NULL THEN NULL ELSE least($w0, $w1) END)";
+      to.watermark = "($u)";
     }
     finish(view, "SELECT " + columns + ", " + ea + " AS c0 FROM " + a.name + wa + " UNION ALL SELECT " + columns + ", " + eb + " FROM " + b.name + wb);
     return view;
@@ -613,7 +617,7 @@ class Generator {
   }
 
   View session() {
-    const Relation from = input([](const Relation& r) { return !r.time.empty() && r.rows && r.total_order; }, 0);
+    const Relation from = input([](const Relation& r) { return !r.time.empty() && r.rows; }, 0);
     View view = start(from);
     Relation& to = view.relation;
     to.columns = {{"window_start", Type::kTime}, {"window_end", Type::kTime}};

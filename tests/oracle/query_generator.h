@@ -1,6 +1,7 @@
 // Random views in two spellings: ours, and stock SQL over the accepted rows that DuckDB runs as a batch.
 //
-// The stock text has holes that check.cc fills in: $n rows so far, $w0 and $w1 the sources' watermarks in us (or NULL).
+// The stock text has holes that check.cc fills in: $n rows so far, $w0 and $w1 the sources' watermarks in us (or NULL), $u the
+// watermark of a union of both.
 // Relations made from rows one by one carry hidden columns in the stock text: _seq (order of arrival) and _wm (the
 // watermark before the row, in the time of their time column).
 #pragma once
@@ -34,8 +35,8 @@ struct Relation {
   std::vector<size_t> views;   // indexes of the views it reads, itself included
 };
 
-// Sessions depend on the order of arrival: check.cc runs a model over the rows of `rows_sql` and puts the result, row by
-// row, into memory.<table> (_seq, window_start, window_end); late rows are left out.
+// Sessions depend on the watermarks that their rows came with: check.cc runs a model over the rows of `rows_sql` and puts
+// the result, row by row, into memory.<table> (_seq, window_start, window_end); late rows are left out.
 struct SessionModel {
   std::string table, rows_sql;  // _seq, key text, time us, _wm
   int64_t gap_us = 0, lateness_us = 0;

@@ -117,7 +117,7 @@ TEST(Pipeline, FilterAndProjectOfRandomBatches) {
         const std::string s = random() % 2 ? "short" : "longer than twelve bytes";
         const int64_t ts = static_cast<int64_t>(offset / 4 + (in_order ? 0 : random() % 6));
         append(buffer, k, v, s, ts);
-        any_behind |= ts < watermark;
+        any_behind |= ts <= watermark;
         if (k >= bound) {
           ++filtered;
         } else if (v && *v > 50) {

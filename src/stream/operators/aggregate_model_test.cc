@@ -288,11 +288,16 @@ class Model {
       ++expected_.late;
       return;
     }
+    // Two rows within a gap are linked unless the watermark before the later one had closed what ends with the earlier one.
+    const auto linked = [&](const Event& other) {
+      const Event& first = *other.time <= *e.time ? other : e;
+      const Event& second = *other.time <= *e.time ? e : other;
+      return *second.time - *first.time <= gap && !closed(second, *first.time + gap);
+    };
     SessionModel mine{*e.time, *e.time, {&e}};
     std::vector<SessionModel> kept;
     for (SessionModel& s : sessions_[e.key]) {
-      const bool near = *e.time >= s.start - gap && *e.time <= s.last + gap;
-      if (!near || closed(e, s.last + gap)) {
+      if (std::none_of(s.rows.begin(), s.rows.end(), [&](const Event* other) { return linked(*other); })) {
         kept.push_back(std::move(s));
         continue;
       }

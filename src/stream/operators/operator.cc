@@ -9,10 +9,11 @@ namespace laminar::stream {
 constinit thread_local std::atomic<const Operator*>* Operator::noted_at_ = nullptr;
 
 void Operator::add_output(Operator* to, uint32_t port) {
-  CHECK(port < to->port_watermarks_.size());
+  CHECK(port < to->ports_.size());
   outputs_.push_back({to, port});
   to->inputs_.push_back(this);
-  to->port_watermarks_[port] = output_watermark_;
+  to->ports_[port].watermark = data::kWatermarkNone;
+  to->set_port(port, output_watermark_, output_idle_);
   outputs_changed();
   notify_inputs();
 }
@@ -50,8 +51,8 @@ void Operator::save_common(ByteWriter& out) const {
                          counters.errors, counters.emitted, counters.retracted}) {
     out.put(count);
   }
-  out.put(output_watermark_).put(static_cast<uint32_t>(port_watermarks_.size()));
-  for (int64_t watermark : port_watermarks_) out.put(watermark);
+  out.put(input_watermark_).put(output_watermark_).put(output_idle_).put(static_cast<uint32_t>(ports_.size()));
+  for (const Port& port : ports_) out.put(port.watermark).put(port.idle);
 }
 
 bool Operator::load_common(ByteReader& in) {
@@ -59,13 +60,45 @@ bool Operator::load_common(ByteReader& in) {
                           &counters.errors, &counters.emitted, &counters.retracted}) {
     *count = in.get<uint64_t>();
   }
+  input_watermark_ = in.get<int64_t>();
   output_watermark_ = in.get<int64_t>();
-  if (in.get<uint32_t>() != port_watermarks_.size()) return false;
-  for (int64_t& watermark : port_watermarks_) watermark = in.get<int64_t>();
+  output_idle_ = in.get<bool>();
+  if (in.get<uint32_t>() != ports_.size()) return false;
+  for (Port& port : ports_) {
+    port.watermark = in.get<int64_t>();
+    port.idle = in.get<bool>();
+  }
   return in.ok();
 }
 
-int64_t Operator::input_watermark() const { return *std::min_element(port_watermarks_.begin(), port_watermarks_.end()); }
+void Operator::set_port(uint32_t port, int64_t watermark, bool idle) {
+  Port& state = ports_[port];
+  if (state.idle && !idle) watermark = std::max(watermark, input_watermark_);
+  state.watermark = std::max(state.watermark, watermark);
+  state.idle = idle;
+  combine_ports();
+}
+
+void Operator::combine_ports() {
+  int64_t least = data::kWatermarkEnded, greatest = data::kWatermarkNone;
+  bool any_active = false, any_idle = false;
+  for (const Port& port : ports_) {
+    if (port.watermark == data::kWatermarkEnded) continue;
+    any_idle |= port.idle;
+    any_active |= !port.idle;
+    if (port.idle) greatest = std::max(greatest, port.watermark);
+    else least = std::min(least, port.watermark);
+  }
+  // All have ended: the end.
+  input_watermark_ = std::max(input_watermark_, any_active || !any_idle ? least : greatest);
+  set_output_idle(any_idle && !any_active);
+}
+
+void Operator::set_output_idle(bool idle) {
+  if (idle == output_idle_) return;
+  output_idle_ = idle;
+  for (const Output& output : outputs_) output.to->set_port(output.port, data::kWatermarkNone, idle);
+}
 
 void Operator::emit(const data::Batch& batch) {
   if (batch.rows == 0) return;
@@ -88,7 +121,7 @@ void Operator::emit(const data::Batch& batch) {
 void Operator::set_output_watermark(int64_t watermark) {
   if (watermark <= output_watermark_) return;
   output_watermark_ = watermark;
-  for (const Output& output : outputs_) output.to->port_watermarks_[output.port] = watermark;
+  for (const Output& output : outputs_) output.to->set_port(output.port, watermark, output_idle_);
 }
 
 }  // namespace laminar::stream

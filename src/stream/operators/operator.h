@@ -8,6 +8,7 @@
 // Time:    watermarks and TickInfo only; no operator reads a clock.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -92,9 +93,11 @@ class Operator {
   virtual void set_input_apart() {}
   void set_rejects(RejectedRows* rejects) { rejects_ = rejects; }
 
-  // The least watermark over the ports (kWatermarkNone while a port has none).
-  int64_t input_watermark() const;
+  // The least watermark over the active ports (kWatermarkNone while one has none); it never goes back. A port is idle
+  // while all sources above it are; when all ports are, the greatest counts.
+  int64_t input_watermark() const { return input_watermark_; }
   int64_t output_watermark() const { return output_watermark_; }
+  bool output_idle() const { return output_idle_; }
 
   OperatorCounters counters;
   std::string label;  // for EXPLAIN ANALYZE and metrics: "aggregate window=tumble"
@@ -113,25 +116,36 @@ class Operator {
   // Whether there are outputs that want input, but none that wants open windows.
   bool closed_windows_do() const;
   Operator* only_input() const { return inputs_.size() == 1 ? inputs_[0] : nullptr; }
+  // Heads of the graph only; what is below follows at once.
+  void set_output_idle(bool idle);
   RejectedRows* rejects() { return rejects_; }
   // Declares how many inputs there are; call in the constructor. Default one.
-  void set_ports(uint32_t ports) { port_watermarks_.assign(ports, data::kWatermarkNone); }
-  int64_t port_watermark(uint32_t port) const { return port_watermarks_[port]; }
+  void set_ports(uint32_t ports) { ports_.assign(ports, {}); }
+  // An idle port has the watermark of the others, and starts from there when it comes back.
+  int64_t port_watermark(uint32_t port) const { return ports_[port].idle ? std::max(ports_[port].watermark, input_watermark_) : ports_[port].watermark; }
 
  private:
   struct Output {
     Operator* to;
     uint32_t port;
   };
+  struct Port {
+    int64_t watermark = data::kWatermarkNone;
+    bool idle = false;
+  };
   void notify_inputs();
+  void set_port(uint32_t port, int64_t watermark, bool idle);
+  void combine_ports();
 
   static constinit thread_local std::atomic<const Operator*>* noted_at_;
 
   std::vector<data::Type> types_;
   std::vector<Output> outputs_;
   std::vector<Operator*> inputs_;
-  std::vector<int64_t> port_watermarks_ = {data::kWatermarkNone};
+  std::vector<Port> ports_ = {{}};
+  int64_t input_watermark_ = data::kWatermarkNone;
   int64_t output_watermark_ = data::kWatermarkNone;
+  bool output_idle_ = false;
   RejectedRows* rejects_ = nullptr;
 };
 

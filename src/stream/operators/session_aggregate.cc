@@ -16,9 +16,16 @@ using plan::EmitPolicy;
 
 namespace {
 
+// Which rows are one session must not depend on how the partitions of the input interleave. So it is a matter of two
+// rows a, b of a key, a not after b: they are linked when b lies within a gap of a, and when the watermark of b's own
+// partition before b had not closed a session that ends with a. In other words: a's time >= least_link(b). A session is
+// what links connect. It can be closed by the least watermark over the partitions, because no row after that links to it.
+// Of one partition this says: a row joins the open sessions within a gap of it.
+
 // The bounds of a session, behind the group's row proper.
 struct Session {
   int64_t start, last;
+  int64_t reach;      // the least time before `start` that still belongs to it
   char* next;         // the key's other sessions, in no order
   char* key;          // row of the key table
   char* merged_into;  // while a batch is under way: where the rows given to this one go
@@ -113,7 +120,7 @@ class SessionAggregate final : public AggregateOperator {
       key.clear();
       put_ordered(s.serial, key);
       value.clear();
-      value.put(s.start).put(s.last);
+      value.put(s.start).put(s.last).put(s.reach);
       group_key.clear();
       layout_->save_key(group, group_key);
       value.text(group_key.view());
@@ -130,13 +137,13 @@ class SessionAggregate final : public AggregateOperator {
     RETURN_IF_ERROR(source.scan(0, [&](std::string_view key_bytes, std::string_view bytes) -> Status {
       ByteReader key(key_bytes), in(bytes);
       serial_ = get_ordered(key) - 1;
-      const int64_t start = in.get<int64_t>(), last = in.get<int64_t>();
+      const int64_t start = in.get<int64_t>(), last = in.get<int64_t>(), reach = in.get<int64_t>();
       ByteReader group_key(in.text());
       layout_->load_key(group_key, key_row.data());
       char* from = key_row.data();
       char* held;
       keys_.find_or_create_like(&from, 1, &held);
-      char* group = make(held, start, last);
+      char* group = make(held, start, last, reach);
       layout_->load_group(group, in, pool_);
       const bool waits_for_first = group_header(group).mark & kGroupHidden;
       set_timer(group, waits_for_first ? end_of(group) : close_time(group));
@@ -182,19 +189,28 @@ class SessionAggregate final : public AggregateOperator {
   int64_t effective(const Batch& batch, uint32_t row) const {
     return column_time(batch.row_watermark ? std::max(batch.row_watermark[row], last_watermark_) : last_watermark_);
   }
+  // The least time of an earlier row that a row is linked to.
+  int64_t least_link(const Batch& batch, uint32_t row, int64_t time) const {
+    return std::max(time - gap_, batch.row_watermark ? link_floor(effective(batch, row)) : link_floor_);
+  }
+  int64_t link_floor(int64_t watermark) const { return shift_time(watermark, 1 - gap_ - lateness_us_); }
+  static bool belongs(const Session& s, int64_t time, int64_t link) {
+    if (time < s.start) return time >= s.reach;
+    return time <= s.last || s.last >= link;
+  }
   // Rows whose own window is open for them, into rows_ unless all of them are.
   uint32_t pick_on_time(const Batch& batch) {
     const data::Column& column = batch.columns[time_column_];
     const int64_t* times = column.values<int64_t>();
     int64_t least, greatest, unused;
     least_and_greatest(times, batch.rows, &least, &greatest);
-    newest_ = last_watermark_;
+    int64_t newest = last_watermark_;  // the greatest watermark of the batch's rows
     if (batch.row_watermark) {
-      least_and_greatest(batch.row_watermark, batch.rows, &unused, &newest_);
-      newest_ = std::max(newest_, last_watermark_);
+      least_and_greatest(batch.row_watermark, batch.rows, &unused, &newest);
+      newest = std::max(newest, last_watermark_);
     }
-    newest_ = column_time(newest_);
-    if (!column.validity && least > -WindowGrid::kTimeMax && greatest < WindowGrid::kTimeMax && newest_ < least + gap_ + lateness_us_)
+    newest = column_time(newest);
+    if (!column.validity && least > -WindowGrid::kTimeMax && greatest < WindowGrid::kTimeMax && newest < least + gap_ + lateness_us_)
       return batch.rows;
     uint32_t n = 0;
     for (uint32_t i = 0; i < batch.rows; ++i) {
@@ -216,6 +232,7 @@ class SessionAggregate final : public AggregateOperator {
   void assign(const Batch& batch, const uint32_t* rows, uint32_t count) {
     const int64_t* times = batch.columns[time_column_].values<int64_t>();
     bool merged = false;
+    link_floor_ = link_floor(column_time(last_watermark_));
     for (uint32_t i = 0; i < count; ++i) {
       const uint32_t row = rows ? rows[i] : i;
       const int64_t time = times[row];
@@ -225,16 +242,16 @@ class SessionAggregate final : public AggregateOperator {
         __builtin_prefetch(ahead);
         __builtin_prefetch(ahead + session_offset_);
       }
-      // Nearly always the key has one session, and it is open and near.
-      if (group && !session(group).next) {
+      const int64_t link = least_link(batch, row, time);
+      // Nearly always the key has one session, and the row belongs to it.
+      if (group && !session(group).next && belongs(session(group), time, link)) {
         Session& s = session(group);
-        if (time >= s.start - gap_ && time <= s.last + gap_ && close_time(group) > newest_) {
-          if (time < s.start || time > s.last || tracking_) extend(group, time);
-          groups_[i] = group;
-          continue;
-        }
+        s.reach = std::min(s.reach, link);
+        if (time < s.start || time > s.last || tracking_) extend(group, time);
+        groups_[i] = group;
+        continue;
       }
-      groups_[i] = find_session(key_rows_[i], time, effective(batch, row), &merged);
+      groups_[i] = find_session(key_rows_[i], time, link, &merged);
     }
     if (!merged) return;
     for (uint32_t i = 0; i < count; ++i)
@@ -251,20 +268,20 @@ class SessionAggregate final : public AggregateOperator {
     // A session that had its first result may have to wait for its new end, which lies before its timer.
     if (policy_ == EmitPolicy::kAfterWatermark && end_of(group) < s.timer) set_timer(group, end_of(group));
   }
-  // The open sessions within a gap of `time` become one, or a new one starts.
-  char* find_session(char* key, int64_t time, int64_t watermark, bool* merged) {
+  // The sessions that the row belongs to become one, or a new one starts.
+  char* find_session(char* key, int64_t time, int64_t least_link, bool* merged) {
     char* target = nullptr;
     for (char** link = &head(key); *link;) {
       char* group = *link;
       Session& s = session(group);
-      const bool near = time >= s.start - gap_ && time <= s.last + gap_;
-      if (!near || close_time(group) <= watermark) {
+      if (!belongs(s, time, least_link)) {
         link = &s.next;
         continue;
       }
       if (!target) {
         target = group;
         extend(target, time);
+        s.reach = std::min(s.reach, least_link);
         link = &s.next;
         continue;
       }
@@ -273,6 +290,7 @@ class SessionAggregate final : public AggregateOperator {
       *link = s.next;
       extend(target, s.start);
       extend(target, s.last);
+      session(target).reach = std::min(session(target).reach, s.reach);
       const char* from = group;
       layout_->merge_states(&target, &from, 1, pool_);
       group_header(group).mark |= kGroupDead;
@@ -281,16 +299,16 @@ class SessionAggregate final : public AggregateOperator {
       *merged = true;
       --open_sessions_;
     }
-    return target ? target : create(key, time);
+    return target ? target : create(key, time, least_link);
   }
-  char* create(char* key, int64_t time) {
-    char* group = make(key, time, time);
+  char* create(char* key, int64_t time, int64_t reach) {
+    char* group = make(key, time, time, reach);
     touch(group);
     set_timer(group, policy_ == EmitPolicy::kAfterWatermark ? end_of(group) : close_time(group));
     return group;
   }
   // A session of a key, in its list, without a timer.
-  char* make(char* key, int64_t start, int64_t last) {
+  char* make(char* key, int64_t start, int64_t last, int64_t reach) {
     const uint32_t row_bytes = layout_->shape().row_bytes;
     char* group = free_sessions_;
     if (group) {
@@ -306,7 +324,7 @@ class SessionAggregate final : public AggregateOperator {
     layout_->initialize_raw(&group, 1);
     if (policy_ == EmitPolicy::kAfterWatermark) group_header(group).mark |= kGroupHidden;
     else if (!tracking_) group_header(group).mark |= kGroupEmitted;
-    session(group) = Session{start, last, head(key), key, nullptr, 0, 0, ++serial_};
+    session(group) = Session{start, last, reach, head(key), key, nullptr, 0, 0, ++serial_};
     head(key) = group;
     ++open_sessions_;
     return group;
@@ -398,7 +416,7 @@ class SessionAggregate final : public AggregateOperator {
   static constexpr uint32_t kPrefetchAhead = 8;
 
   int64_t gap_;
-  int64_t newest_ = data::kWatermarkNone;  // the greatest watermark of the batch's rows, column time
+  int64_t link_floor_ = data::kWatermarkNone;  // of rows that have no watermark of their own
   uint32_t time_column_;
   uint32_t session_offset_;
   StatePool pool_, session_rows_;

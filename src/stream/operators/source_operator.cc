@@ -63,6 +63,8 @@ void SourceOperator::finish(const TickInfo& tick) {
   now_us_ = tick.now_us;
   if (ending_) tracker_.end_all();
   const int64_t combined = tracker_.combine(tick.now_us);
+  // First: one that comes back must not count with its new watermark among those that are idle.
+  set_output_idle(tracker_.all_idle());
   // Without a time column only the end is known.
   if (time_ || combined == data::kWatermarkEnded) set_output_watermark(combined);
 }

@@ -32,6 +32,9 @@ class SourceOperator final : public Operator {
   void push(uint32_t partition, const data::Batch& batch) override;
   void finish(const TickInfo& tick) override;
 
+  // Whether finish() would find a partition that has become idle.
+  bool clock_due(int64_t now_us) const { return now_us >= tracker_.idle_check_us(); }
+
   // Makes partitions known before their first rows, so that the watermark waits for them.
   void ensure_partitions(uint32_t count, int64_t now_us);
   // The user's word that the partition's rows are no earlier from now on; counts at the next finish().

@@ -37,7 +37,7 @@ void Core::run(std::span<const Input> inputs, std::span<Stage* const> extra, boo
   for (Stage* stage : extra) stage->active = true;
   with_parts_.clear();
   for (Stage* stage : stages_) {
-    if (!stage->active && !(wake_clock_driven && stage->clock_driven)) continue;
+    if (!stage->active && !(wake_clock_driven && stage->clock_due(info.now_us))) continue;
     stage->active = false;
     if (stage->parts.empty()) finish(stage->operators, info);
     else with_parts_.push_back(stage);

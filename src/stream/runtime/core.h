@@ -40,7 +40,9 @@ struct Stage {
   std::vector<Operator*> operators;  // in topological order; of a stage with parts those that run after them, on the leader
   std::vector<Part> parts;
   std::vector<Stage*> downstream;
-  bool clock_driven = false;  // must finish whenever the clock may have moved something: idle sources, EMIT EVERY
+  // Whether the clock alone may have moved something: idle sources, EMIT EVERY.
+  virtual bool clock_due(int64_t) const { return clock_driven; }
+  bool clock_driven = false;
   bool active = false;        // input reached it in the running tick
 };
 

@@ -36,9 +36,13 @@ __attribute__((noinline)) Range range_of_valid(const int64_t* times, const uint6
   return range;
 }
 
-__attribute__((noinline)) bool ascending(const int64_t* times, uint32_t rows) {
+__attribute__((noinline)) bool ascending(const int64_t* times, uint32_t rows, bool strictly) {
   uint64_t steps_back = 0;
-  for (uint32_t i = 1; i < rows; ++i) steps_back |= times[i] < times[i - 1];
+  if (strictly) {
+    for (uint32_t i = 1; i < rows; ++i) steps_back |= times[i] <= times[i - 1];
+  } else {
+    for (uint32_t i = 1; i < rows; ++i) steps_back |= times[i] < times[i - 1];
+  }
   return steps_back == 0;
 }
 
@@ -64,22 +68,60 @@ int64_t WatermarkTracker::less_delay(int64_t time) const {
 }
 
 void WatermarkTracker::ensure_partition(uint32_t partition, int64_t now_us) {
+  if (partition < partitions_.size()) return;
   while (partitions_.size() <= partition) {
     Partition added;
     added.watermark = combined_;
     added.last_row_us = now_us;
     partitions_.push_back(added);
+    ++active_;
+  }
+  moved_.reserve(partitions_.size());
+  if (partitions_.size() > leaves_) {
+    while (leaves_ < partitions_.size()) leaves_ = std::max(1u, leaves_ * 2);
+    least_.assign(size_t{2} * leaves_, kWatermarkEnded);
+    for (uint32_t p = 0; p < partitions_.size(); ++p) set_leaf(p);
+  } else {
+    for (uint32_t p = 0; p < partitions_.size(); ++p) mark_moved(p);
+  }
+  int64_t due;
+  if (options_.idle_timeout_us > 0 && !__builtin_add_overflow(now_us, options_.idle_timeout_us, &due)) idle_check_us_ = std::min(idle_check_us_, due);
+}
+
+void WatermarkTracker::mark_moved(uint32_t partition) {
+  if (partitions_[partition].moved) return;
+  partitions_[partition].moved = true;
+  moved_.push_back(partition);
+}
+
+void WatermarkTracker::set_leaf(uint32_t partition) {
+  const Partition& state = partitions_[partition];
+  uint32_t at = leaves_ + partition;
+  least_[at] = state.ended || state.idle ? kWatermarkEnded : state.watermark;
+  for (at /= 2; at > 0; at /= 2) {
+    const int64_t least = std::min(least_[2 * at], least_[2 * at + 1]);
+    if (least_[at] == least) break;
+    least_[at] = least;
   }
 }
 
 void WatermarkTracker::touch(uint32_t partition, int64_t now_us) {
   ensure_partition(partition, now_us);
   Partition& state = partitions_[partition];
+  if (state.removed) {
+    state.removed = state.ended = false;
+    state.idle = true;
+    --ended_;
+  }
   CHECK(!state.ended);
   state.last_row_us = now_us;
+  mark_moved(partition);
   if (state.idle) {
     state.idle = false;
+    ++active_;
     state.watermark = std::max(state.watermark, combined_);
+    int64_t due;
+    if (options_.idle_timeout_us > 0 && !__builtin_add_overflow(now_us, options_.idle_timeout_us, &due)) idle_check_us_ = std::min(idle_check_us_, due);
   }
 }
 
@@ -93,8 +135,8 @@ WatermarkTracker::Judged WatermarkTracker::advance(uint32_t partition, const int
   if (range.least > range.greatest) return judged;  // only NULLs
   if (!is_future(range.greatest, now_us)) {
     const int64_t after = std::max(watermark, less_delay(range.greatest));
-    // Disorder within the delay, or rows in order: nothing can be behind.
-    if (range.least >= after || (!validity && range.least >= watermark && ascending(times, rows))) {
+    // Disorder within the delay, or rows in order: nothing can be at or behind the watermark before it.
+    if (range.least > after || (!validity && range.least > watermark && ascending(times, rows, options_.delay_us == 0))) {
       watermark = after;
       return judged;
     }
@@ -102,7 +144,7 @@ WatermarkTracker::Judged WatermarkTracker::advance(uint32_t partition, const int
   for (uint32_t i = 0; i < rows; ++i) {
     row_watermark[i] = watermark;
     if (validity && !(validity[i >> 6] >> (i & 63) & 1)) continue;
-    judged.any_behind |= times[i] < watermark;
+    judged.any_behind |= times[i] <= watermark;
     if (is_future(times[i], now_us)) {
       ++judged.future_rows;
     } else {
@@ -120,8 +162,15 @@ void WatermarkTracker::advance_to(uint32_t partition, int64_t watermark, int64_t
 
 void WatermarkTracker::end_partition(uint32_t partition) {
   CHECK(partition < partitions_.size());
-  partitions_[partition].ended = true;
-  partitions_[partition].watermark = kWatermarkEnded;
+  Partition& state = partitions_[partition];
+  if (!state.ended) {
+    ++ended_;
+    if (!state.idle) --active_;
+  }
+  state.ended = true;
+  state.removed = false;
+  state.watermark = kWatermarkEnded;
+  mark_moved(partition);
 }
 
 void WatermarkTracker::end_all() {
@@ -129,22 +178,53 @@ void WatermarkTracker::end_all() {
   combined_ = kWatermarkEnded;
 }
 
-int64_t WatermarkTracker::combine(int64_t now_us) {
-  int64_t least = kWatermarkEnded;
-  bool any_active = false, all_ended = !partitions_.empty();
-  for (Partition& partition : partitions_) {
-    if (!partition.ended && options_.idle_timeout_us > 0 && now_us - partition.last_row_us >= options_.idle_timeout_us) {
-      partition.idle = true;
+void WatermarkTracker::remove_partition(uint32_t partition) {
+  CHECK(partition < partitions_.size());
+  Partition& state = partitions_[partition];
+  if (state.ended) return;
+  ++ended_;
+  if (!state.idle) --active_;
+  state.ended = state.removed = true;
+  mark_moved(partition);
+}
+
+void WatermarkTracker::find_idle(int64_t now_us) {
+  int64_t next = kWatermarkEnded;
+  for (uint32_t p = 0; p < partitions_.size(); ++p) {
+    Partition& state = partitions_[p];
+    if (state.ended || state.idle) continue;
+    int64_t due;
+    if (__builtin_add_overflow(state.last_row_us, options_.idle_timeout_us, &due)) continue;
+    if (now_us < due) {
+      next = std::min(next, due);
+      continue;
     }
-    all_ended &= partition.ended;
-    if (partition.ended || partition.idle) continue;
-    any_active = true;
-    least = std::min(least, partition.watermark);
+    state.idle = true;
+    --active_;
+    mark_moved(p);
   }
-  if (all_ended) {
+  idle_check_us_ = next;
+}
+
+int64_t WatermarkTracker::combine(int64_t now_us) {
+  if (now_us < now_us_) {
+    for (Partition& state : partitions_) state.last_row_us = std::min(state.last_row_us, now_us);
+    if (options_.idle_timeout_us > 0) find_idle(now_us);
+  }
+  now_us_ = now_us;
+  if (now_us >= idle_check_us_) find_idle(now_us);
+  for (uint32_t partition : moved_) {
+    partitions_[partition].moved = false;
+    set_leaf(partition);
+  }
+  moved_.clear();
+  if (active_ > 0) {
+    combined_ = std::max(combined_, least_[1]);
+  } else if (all_idle()) {
+    for (const Partition& state : partitions_)
+      if (!state.ended) combined_ = std::max(combined_, state.watermark);
+  } else if (std::any_of(partitions_.begin(), partitions_.end(), [](const Partition& p) { return !p.removed; })) {
     combined_ = kWatermarkEnded;
-  } else if (any_active) {
-    combined_ = std::max(combined_, least);
   }
   return combined_;
 }

@@ -3,10 +3,13 @@
 // A partition's watermark is the largest event time of its rows so far, less the delay. The source's watermark is the
 // least over the active partitions and never goes back. A partition without rows for the idle timeout is not active;
 // when it comes back, or is new, it starts at no less than the source's watermark. When no partition is active, the
-// watermark stays.
+// greatest of the idle ones counts: so it does not matter which of them fell silent first.
 //
 // Threads: one core.
-// Time:    event times in us since 1970; the clock comes as an argument, so a replay sees the same watermarks.
+// Costs:   O(log partitions) for each partition that a tick moved; idleness is looked for when the clock may have
+//          brought some.
+// Time:    event times in us since 1970; the clock comes as an argument, so a replay sees the same watermarks. Where it
+//          jumps back, idle times count anew from there.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +36,7 @@ class WatermarkTracker {
   size_t partition_count() const { return partitions_.size(); }
 
   struct Judged {
-    bool any_behind = false;   // some row lies behind the watermark before it: row_watermark is filled
+    bool any_behind = false;   // some row lies at or behind the watermark before it: row_watermark is filled
     uint32_t future_rows = 0;  // beyond the skew, see is_future()
   };
   // Takes `rows` event times of a partition in order; validity null: no NULLs. Fills row_watermark[0..rows) only where
@@ -53,12 +56,18 @@ class WatermarkTracker {
 
   void end_partition(uint32_t partition);
   void end_all();
+  // The partition is somebody else's from now on: it counts no more. With rows of it, it is there again.
+  void remove_partition(uint32_t partition);
 
   // At the end of a tick: the combined watermark.
   int64_t combine(int64_t now_us);
   int64_t combined() const { return combined_; }
+  // All partitions that have not ended are idle, as of the last combine().
+  bool all_idle() const { return active_ == 0 && ended_ < partitions_.size(); }
+  // When combine() may find a partition idle that is not so yet; kWatermarkEnded: never.
+  int64_t idle_check_us() const { return idle_check_us_; }
   int64_t partition_watermark(uint32_t partition) const { return partitions_[partition].watermark; }
-  bool partition_idle(uint32_t partition) const { return partitions_[partition].idle; }
+  bool partition_idle(uint32_t partition) const { return partitions_[partition].idle && !partitions_[partition].ended; }
 
  private:
   static constexpr int64_t kInfinity = data::kWatermarkEnded;  // TIMESTAMP 'infinity'
@@ -67,12 +76,24 @@ class WatermarkTracker {
     int64_t last_row_us = 0;  // by the clock
     bool idle = false;
     bool ended = false;
+    bool removed = false;
+    bool moved = false;  // in moved_
   };
   int64_t less_delay(int64_t time) const;
+  void mark_moved(uint32_t partition);
+  void find_idle(int64_t now_us);
+  void set_leaf(uint32_t partition);
 
   WatermarkOptions options_;
   std::vector<Partition> partitions_;
+  // least_[leaves_ + p] is the watermark of p while it is active, least_[i] the least of least_[2i] and least_[2i + 1].
+  std::vector<int64_t> least_;
+  uint32_t leaves_ = 0;
+  std::vector<uint32_t> moved_;  // partitions whose leaf is not up to date
+  uint32_t active_ = 0, ended_ = 0;
   int64_t combined_ = data::kWatermarkNone;
+  int64_t now_us_ = data::kWatermarkNone;  // the last clock seen
+  int64_t idle_check_us_ = data::kWatermarkEnded;
 };
 
 // Event times of a column in us, whatever its unit: TIMESTAMP and TIMESTAMP WITH TIME ZONE as they are, _S, _MS, _NS

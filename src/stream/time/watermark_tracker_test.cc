@@ -52,7 +52,7 @@ TEST(WatermarkTracker, JudgesEachRowByEarlierRowsWhateverTheCuts) {
       bool behind = false;
       for (uint32_t i = 0; i < n; ++i) {
         if (!valid[begin + i]) data::set_null(validity, i);
-        else behind |= times[begin + i] < expected[begin + i];
+        else behind |= times[begin + i] <= expected[begin + i];
       }
       const auto judged = tracker.advance(0, times.data() + begin, round % 5 ? nullptr : validity, n, now, row_watermark.data());
       future_found += judged.future_rows;
@@ -89,6 +89,72 @@ TEST(WatermarkTracker, CombinesActivePartitions) {
   EXPECT_EQ(tracker.combine(100000), 490);
   tracker.end_partition(1);
   EXPECT_EQ(tracker.combine(100000), kWatermarkEnded);
+}
+
+// Up to 64 partitions with silences, returns, rebalances and a clock that jumps: against a model that looks at all of them.
+TEST(WatermarkTracker, CombinedIsMonotoneAndNeverAboveTheActiveOnes) {
+  struct Model {
+    int64_t watermark = kWatermarkNone, last_row = 0;
+    bool idle = false, gone = false;
+  };
+  const uint64_t first_seed = std::random_device{}();
+  std::cout << "seeds from " << first_seed << "\n";
+  for (uint64_t seed = first_seed; seed < first_seed + 300; ++seed) {
+    std::mt19937_64 random(seed);
+    const WatermarkOptions options{.delay_us = static_cast<int64_t>(random() % 20), .idle_timeout_us = random() % 5 ? 1000 : 0};
+    WatermarkTracker tracker(options);
+    std::vector<Model> model;
+    int64_t now = 0, combined = kWatermarkNone, base = 0;
+    std::vector<int64_t> scratch(16);
+    for (int step = 0; step < 400; ++step) {
+      const uint32_t p = static_cast<uint32_t>(random() % 64) % (1 + static_cast<uint32_t>(random() % 64));
+      const uint64_t what = random() % 100;
+      while (model.size() <= p) {
+        if (what >= 80) break;
+        model.push_back({combined, now, false, false});
+      }
+      if (what < 70) {
+        int64_t times[16];
+        const uint32_t rows = 1 + static_cast<uint32_t>(random() % 16);
+        for (int64_t& time : times) time = base += static_cast<int64_t>(random() % 5) - 1;
+        const WatermarkTracker::Judged judged = tracker.advance(p, times, nullptr, rows, now, scratch.data());
+        Model& m = model[p];
+        if (m.idle || m.gone) m.watermark = std::max(m.watermark, combined);
+        m.idle = m.gone = false;
+        m.last_row = now;
+        for (uint32_t i = 0; i < rows; ++i) {
+          if (judged.any_behind) ASSERT_EQ(scratch[i], m.watermark) << "seed " << seed;
+          else ASSERT_GT(times[i], m.watermark) << "seed " << seed;
+          m.watermark = std::max(m.watermark, times[i] - options.delay_us);
+        }
+      } else if (what < 80) {
+        tracker.ensure_partition(p, now);
+      } else if (p < model.size() && what < 90) {
+        tracker.remove_partition(p);
+        model[p].gone = true;
+      } else {
+        now += what < 98 ? static_cast<int64_t>(random() % 600) : -static_cast<int64_t>(random() % 5000);
+      }
+      int64_t least = kWatermarkEnded, greatest = kWatermarkNone;
+      bool any_active = false, any = false;
+      for (Model& m : model) {
+        m.last_row = std::min(m.last_row, now);
+        if (!m.gone && options.idle_timeout_us > 0 && now - m.last_row >= options.idle_timeout_us) m.idle = true;
+        if (m.gone) continue;
+        any = true;
+        greatest = std::max(greatest, m.watermark);
+        if (m.idle) continue;
+        any_active = true;
+        least = std::min(least, m.watermark);
+      }
+      const int64_t before = combined;
+      if (any) combined = std::max(combined, any_active ? least : greatest);
+      ASSERT_EQ(tracker.combine(now), combined) << "seed " << seed << " step " << step;
+      ASSERT_GE(combined, before);
+      ASSERT_EQ(tracker.all_idle(), any && !any_active);
+      for (uint32_t i = 0; i < model.size(); ++i) ASSERT_EQ(tracker.partition_idle(i), model[i].idle && !model[i].gone) << "seed " << seed;
+    }
+  }
 }
 
 TEST(WatermarkTracker, TimesAtTheEdges) {
