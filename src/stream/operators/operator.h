@@ -116,7 +116,7 @@ class Operator {
   // Whether there are outputs that want input, but none that wants open windows.
   bool closed_windows_do() const;
   Operator* only_input() const { return inputs_.size() == 1 ? inputs_[0] : nullptr; }
-  // Heads of the graph only; what is below follows at once.
+  // Heads of the graph and of a core's part of it only; what is below follows at once.
   void set_output_idle(bool idle);
   RejectedRows* rejects() { return rejects_; }
   // Declares how many inputs there are; call in the constructor. Default one.

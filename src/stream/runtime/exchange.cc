@@ -91,6 +91,7 @@ class Exchange::Receiver final : public Operator {
 
   void finish(const TickInfo&) override {
     int64_t watermark = data::kWatermarkEnded;
+    bool idle = true;
     for (uint32_t s = 0; s < exchange_.senders(); ++s) {
       Box& from = exchange_.box(s, core_);
       for (size_t i = 0; i < from.used; ++i) {
@@ -101,7 +102,9 @@ class Exchange::Receiver final : public Operator {
       }
       from.used = 0;
       watermark = std::min(watermark, exchange_.senders_[s]->output_watermark());
+      idle &= exchange_.senders_[s]->output_idle();
     }
+    set_output_idle(idle);
     set_output_watermark(watermark);
   }
 
