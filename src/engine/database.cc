@@ -149,7 +149,7 @@ Result<Database::Entry*> Database::entry_of(const std::string& name, int64_t off
 std::shared_ptr<const sql::Object> Database::find(const std::string& name) {
   Lock lock(*this);
   Entry* found = entry(name);
-  return found ? found->object : nullptr;
+  return found ? found->object : late_rows_object(name);
 }
 
 std::vector<std::shared_ptr<const sql::Object>> Database::list() {

@@ -96,6 +96,7 @@ class Database final : public sql::Backend {
   Result<sql::Relation> call_function(const std::string& function, const std::string& argument) override;
   Result<sql::Relation> show(const sql::ShowStatement& statement) override;
   Result<std::string> explain(const std::string& object, bool analyze) override;
+  Result<uint64_t> reapply_late_rows(const sql::ObjectName& view, expr::ExprPtr where) override;
   Status drain(const std::function<bool()>& interrupted) override;
   Status set(const sql::OptionText& option) override;
   Result<std::unique_ptr<sql::ChangeReader>> subscribe(const sql::SubscribeStatement& statement, expr::ExprPtr where) override;
@@ -158,6 +159,10 @@ class Database final : public sql::Backend {
   Entry& add_entry(std::shared_ptr<const sql::Object> object);
   std::vector<std::string> dependents_of(const std::string& name);
   void remove_entry(const std::string& name);
+  // The late rows of a view as an object for conditions: Backend::late_rows_of().
+  std::shared_ptr<const sql::Object> late_rows_object(const std::string& name);
+  // Why late rows of the view cannot be applied again; empty when they can.
+  std::string why_not_reapplied(Entry& item, std::vector<stream::Operator*>& corrected);
   void scan_entry(Entry& entry, const stream::BatchVisitor& visit);
   Status make_sink(const sql::CreateSink& statement, const std::string& from);
   CoreLayout core_layout();

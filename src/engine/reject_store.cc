@@ -98,6 +98,31 @@ void RejectStore::Rows::scan(const stream::BatchVisitor& visit) {
   }
 }
 
+std::vector<std::unique_ptr<BatchBuffer>> RejectStore::take_late(const std::function<void(const data::Batch&, std::vector<bool>&)>& pick) {
+  std::vector<std::unique_ptr<BatchBuffer>> taken;
+  std::deque<std::unique_ptr<BatchBuffer>> kept;
+  std::vector<bool> picked;
+  const auto append = [this](auto& list, const data::Batch& batch, uint32_t row) {
+    if (list.empty() || list.back()->full()) list.push_back(std::make_unique<BatchBuffer>(late_.schema));
+    list.back()->append_row(batch, row, 1);
+  };
+  for (auto& chunk : late_.chunks) {
+    const data::Batch batch = chunk->view();
+    picked.assign(batch.rows, false);
+    pick(batch, picked);
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      if (picked[row]) {
+        append(taken, batch, row);
+        ++reapplied_;
+      } else {
+        append(kept, batch, row);
+      }
+    }
+  }
+  late_.chunks = std::move(kept);
+  return taken;
+}
+
 void RejectStore::reject(const std::vector<Type>& types, const data::Batch& batch, uint32_t row, const stream::Reject& reject) {
   if (reject.reason == RejectReason::kError) {
     BatchBuffer& to = errors_.room(rows_max_);

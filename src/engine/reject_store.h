@@ -5,6 +5,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,11 @@ class RejectStore final : public stream::RejectedRows {
   // message, then the row as text.
   const data::Schema& error_schema() const { return errors_.schema; }
   void scan_late(const stream::BatchVisitor& visit) { late_.scan(visit); }
+  // Takes out the late rows that `pick(batch, picked)` marks, in order; returns them in the layout of late_schema().
+  std::vector<std::unique_ptr<data::BatchBuffer>> take_late(const std::function<void(const data::Batch&, std::vector<bool>&)>& pick);
+  uint64_t reapplied() const { return reapplied_; }
+  // Of late_schema(): the columns of a row of shape `port`; empty when there is no such shape.
+  std::vector<uint32_t> row_columns(uint32_t port) const { return port < shapes_.size() ? shapes_[port].columns : std::vector<uint32_t>(); }
   void scan_errors(const stream::BatchVisitor& visit) { errors_.scan(visit); }
   uint64_t late_count() const { return late_.total; }
   uint64_t error_count() const { return errors_.total; }
@@ -46,6 +52,7 @@ class RejectStore final : public stream::RejectedRows {
     void scan(const stream::BatchVisitor& visit);
   };
   Rows late_, errors_;
+  uint64_t reapplied_ = 0;
   uint64_t rows_max_;
   struct Shape {
     std::vector<data::Type> types;

@@ -16,7 +16,7 @@ const plan::Node* windowed_node(const plan::Node& node) {
   for (const plan::NodePtr& input : node.inputs) {
     if (const plan::Node* found = windowed_node(*input)) return found;
   }
-  if (node.kind == plan::NodeKind::kWindowAssign) return &node;
+  if (node.kind == plan::NodeKind::kWindowAssign || node.kind == plan::NodeKind::kSort) return &node;
   if (node.kind == plan::NodeKind::kAggregate && static_cast<const plan::AggregateNode&>(node).window) return &node;
   if (node.kind == plan::NodeKind::kJoin && static_cast<const plan::JoinNode&>(node).time) return &node;
   if (node.kind == plan::NodeKind::kAsof && static_cast<const plan::AsofNode&>(node).timed) return &node;

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "plan/distribution.h"
 #include "plan/node.h"
+#include "plan/time_zone.h"
 
 namespace laminar::plan {
 
@@ -60,6 +61,7 @@ std::string window_text(const WindowSpec& window, const Node& input) {
     case WindowKind::kSession: text += ", gap " + duration_text(window.gap_us); break;
   }
   if (window.offset_us != 0) text += ", offset " + duration_text(window.offset_us);
+  if (window.zone) text += ", timezone " + window.zone->name();
   return text + ")";
 }
 
@@ -246,6 +248,7 @@ std::string node_text(const Node& node) {
     }
     case NodeKind::kAggregate: return aggregate_text(static_cast<const AggregateNode&>(node));
     case NodeKind::kTopN: return top_n_text(static_cast<const TopNNode&>(node));
+    case NodeKind::kSort: return "OrderByTime " + node.inputs[0]->columns[static_cast<const SortNode&>(node).time_column].name;
     case NodeKind::kJoin: return join_text(static_cast<const JoinNode&>(node));
     case NodeKind::kAsof: return asof_text(static_cast<const AsofNode&>(node));
     case NodeKind::kHorizon: return horizon_text(static_cast<const HorizonNode&>(node));

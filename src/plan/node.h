@@ -15,6 +15,8 @@
 
 namespace laminar::plan {
 
+class TimeZone;  // plan/time_zone.h
+
 // Event time that is no TIMESTAMP (us): what one of it is. Windows convert it, with floor; see expr::Op::kEventTime.
 enum class TimeForm : uint8_t { kNone, kSeconds, kMilliseconds, kMicroseconds, kNanoseconds, kDays };
 
@@ -29,7 +31,7 @@ struct OutputColumn {
 
 enum class NodeKind : uint8_t {
   kScan, kFilter, kProject, kUnionAll, kWindowAssign, kAggregate, kTopN, kDistinctOn, kValues, kJoin, kAsof,
-  kHorizon,
+  kHorizon, kSort,
 };
 
 struct Node {
@@ -89,6 +91,7 @@ struct WindowSpec {
   int64_t slide_us = 0;          // hop's slide, cumulate's step; equals size_us for tumble
   int64_t gap_us = 0;            // session
   int64_t offset_us = 0;
+  std::shared_ptr<const TimeZone> zone;  // null: sizes are lengths of time; else they are of this zone's clock time
 };
 
 // When windows speak; see design.md section 3.
@@ -141,6 +144,7 @@ struct AggregateNode : Node {
   std::optional<WindowSpec> window;
   EmitPolicy emit = EmitPolicy::kOnUpdate;
   int64_t lateness_us = 0;
+  int64_t retain_us = 0;  // closed windows keep their state so long, for REAPPLY LATE ROWS
   // Plain groups whose keys hold event time: a group whose time column lies below the watermark is final. Set to the
   // group output position; state of final groups is released where nobody needs it.
   std::optional<uint32_t> time_group;
@@ -233,6 +237,13 @@ struct HorizonNode : Node {
   std::vector<int64_t> offsets_us;
 };
 
+// Rows of an append-only input in the order of their event time, as the watermark passes them.
+struct SortNode : Node {
+  SortNode() : Node(NodeKind::kSort) {}
+  uint32_t time_column = 0;  // with time_offset_us set
+  uint64_t memory_bytes = 0;  // rows beyond it go to temporary files
+};
+
 // EMIT as the user said it, for EXPLAIN, sinks and subscribers.
 enum class EmitMode : uint8_t { kOnUpdate, kOnWindowClose, kAfterWatermark, kEvery, kChanges, kFinal };
 
@@ -245,6 +256,7 @@ struct ViewPlan {
   int64_t every_us = 0;
   int64_t lateness_us = 0;
   uint64_t retain_history_bytes = 0;
+  int64_t retain_windows_us = 0;     // AggregateNode::retain_us of its window
   int64_t retention_us = 0;          // of joins of streams without a time bound; 0: not said
   std::vector<std::string> inputs;   // objects read, without repeats, in order of first use
   std::string late_data_to;          // sink name or empty

@@ -123,15 +123,17 @@ void derive_window_assign(WindowAssignNode& node) {
     node.key = input.key;
     node.key.push_back(cumulate ? end : start);
   }
+  const int64_t longest = node.window.size_us + (node.window.zone ? kDayUs : 0);
   for (OutputColumn& column : node.columns) column.time_offset_us.reset();
   // The watermark now speaks of window_start (tumble, hop) or window_end (cumulate). A row's own time lies in its
   // window; other time columns would need a fixed distance to it.
-  node.columns[node.window.time_column].time_offset_us = cumulate ? -node.window.size_us : 0;
+  node.columns[node.window.time_column].time_offset_us = cumulate ? -longest : 0;
   if (cumulate) {
     node.columns[end].time_offset_us = 0;
   } else {
     node.columns[start].time_offset_us = 0;
-    node.columns[end].time_offset_us = node.window.size_us;
+    // In a time zone windows have no fixed length.
+    if (!node.window.zone) node.columns[end].time_offset_us = node.window.size_us;
   }
 }
 
@@ -151,6 +153,7 @@ std::string aggregate_bound(const AggregateNode& node, size_t keys) {
   std::string bound;
   if (node.window) {
     bound = node.window->kind == WindowKind::kSession ? "open sessions" : "open windows";
+    if (node.retain_us > 0) bound += " and those of the last " + duration_text(node.retain_us);
     if (with_keys) bound += " x keys";
   } else if (node.time_group) {
     bound = "keys not yet below the watermark";
@@ -194,7 +197,8 @@ void derive_aggregate(AggregateNode& node) {
     // The watermark speaks of the starts of tumbling and hopping windows and of the ends of the others.
     const bool of_starts = node.window->kind == WindowKind::kTumble || node.window->kind == WindowKind::kHop;
     if (group.kind == Kind::kWindowEnd) {
-      offset = of_starts ? node.window->size_us : 0;
+      if (!of_starts) offset = 0;
+      if (of_starts && !node.window->zone) offset = node.window->size_us;
     } else if (of_starts) {
       offset = 0;
     }
@@ -230,6 +234,17 @@ void derive_top_n(TopNNode& node) {
   }
   if (node.time_partition) bound += ", released at watermark";
   node.state_bound = bound;
+}
+
+void derive_sort(SortNode& node) {
+  const Node& input = *node.inputs[0];
+  node.append_only = input.append_only;
+  node.key = input.key;
+  for (size_t i = 0; i < node.columns.size(); ++i) {
+    node.columns[i].time_offset_us = input.columns[i].time_offset_us;
+    node.columns[i].time_form = input.columns[i].time_form;
+  }
+  node.state_bound = "rows above the watermark, beyond " + std::to_string(node.memory_bytes >> 10) + " KiB in temporary files";
 }
 
 bool covers(const std::vector<uint32_t>& key, const JoinNode& node, uint32_t JoinNode::Key::* side) {
@@ -418,6 +433,7 @@ void derive_properties(Node& node) {
     case NodeKind::kWindowAssign: return derive_window_assign(static_cast<WindowAssignNode&>(node));
     case NodeKind::kAggregate: return derive_aggregate(static_cast<AggregateNode&>(node));
     case NodeKind::kTopN: return derive_top_n(static_cast<TopNNode&>(node));
+    case NodeKind::kSort: return derive_sort(static_cast<SortNode&>(node));
     case NodeKind::kJoin: return derive_join(static_cast<JoinNode&>(node));
     case NodeKind::kAsof: return derive_asof(static_cast<AsofNode&>(node));
     case NodeKind::kHorizon: return derive_horizon(static_cast<HorizonNode&>(node));

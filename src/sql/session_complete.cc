@@ -45,6 +45,7 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"SUBSCRIBE <readable> WITH SNAPSHOT"},
     {"SUBSCRIBE <readable> AS OF TICK"},
     {"SUBSCRIBE <readable> WHERE"},
+    {"REAPPLY LATE ROWS OF <view>"},
     {"EMIT ON UPDATE", true},
     {"EMIT ON WINDOW CLOSE", true},
     {"EMIT AFTER WATERMARK", true},

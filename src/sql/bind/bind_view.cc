@@ -1,6 +1,7 @@
 #include "sql/bind/bind_view.h"
 
 #include <algorithm>
+#include <functional>
 #include <duckdb.hpp>
 #include <duckdb/parser/expression/list.hpp>
 #include <duckdb/parser/parser.hpp>
@@ -97,7 +98,23 @@ void refuse_loose_sessions(Node& root) {
   });
 }
 
-BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& text, int64_t retention_us = 0) {
+// An order is of the stream's rows as they come out: nothing may stand above it but what keeps it.
+void refuse_inner_sort(const Node& root) {
+  const Node* node = &root;
+  while (node->kind == NodeKind::kProject || node->kind == NodeKind::kFilter) node = node->inputs[0].get();
+  if (node->kind == NodeKind::kSort) node = node->inputs[0].get();
+  const std::function<void(const Node&)> look = [&](const Node& below) {
+    if (below.kind == NodeKind::kSort) {
+      throw BindFailure(ErrorCode::kNotIncremental, "ORDER BY without LIMIT stands at the end of a stream: here it has no meaning",
+                        below.offset);
+    }
+    for (const NodePtr& input : below.inputs) look(*input);
+  };
+  look(*node);
+}
+
+BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& text, int64_t retention_us = 0,
+                            bool is_stream = false) {
   std::vector<JoinClause> clauses;
   auto statement = parse_query(text, clauses);
   rewrite_asof_joins(context, *statement->node, clauses);
@@ -116,9 +133,11 @@ BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& t
   }();
   Translator translator(context, facts);
   if (retention_us > 0) translator.set_retention(retention_us);
+  if (is_stream) translator.allow_sort();
   NodePtr root = with_own_names(simplify(translator.translate(*query.plan)), query.names);
   name_columns(*root, query.names);
   refuse_loose_sessions(*root);
+  refuse_inner_sort(*root);
   plan::derive_properties(*root);
   relation.root = std::move(root);
   relation.inputs = translator.inputs();
@@ -130,6 +149,7 @@ BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& t
 struct WindowUse {
   bool windowed = false;      // an aggregate or assignment by windows
   bool time_bounded = false;  // or a grouping or ranking whose keys are event time
+  bool sorts = false;         // or ORDER BY event time
   bool waits = false;         // or a join within a time bound that keeps rows without a match, or an ASOF or temporal join
 };
 
@@ -137,6 +157,7 @@ WindowUse window_use(Node& root) {
   WindowUse use;
   visit_nodes(root, [&](Node& node) {
     if (node.kind == NodeKind::kWindowAssign) use.windowed = true;
+    if (node.kind == NodeKind::kSort) use.sorts = true;
     // A condition that is never true leaves no rows and no window.
     if (node.kind == NodeKind::kValues && static_cast<const plan::ValuesNode&>(node).rows.empty()) use.windowed = true;
     if (node.kind == NodeKind::kAggregate) {
@@ -298,7 +319,7 @@ void apply_emit(plan::ViewPlan& plan, const CreateView& statement) {
     plan.lateness_us = *statement.lateness_us;
   }
   if (statement.late_data_to) {
-    if (!use.windowed) {
+    if (!use.windowed && !use.sorts) {
       throw BindFailure(
           ErrorCode::kNeedsWatermark,
           "LATE DATA TO needs a window in the query: TUMBLE, HOP, SESSION or CUMULATE; nothing else can be late",
@@ -415,9 +436,83 @@ constexpr OptionSpec kViewOptions[] = {
      1,
      std::numeric_limits<int64_t>::max() / 4,
      "event time for which a join of streams without a time bound keeps rows"},
+    {"retain_windows",
+     OptionKind::kInterval,
+     false,
+     {},
+     {},
+     1,
+     std::numeric_limits<int64_t>::max() / 4,
+     "event time for which closed windows can be corrected by REAPPLY LATE ROWS"},
+    {"sort_memory",
+     OptionKind::kBytes,
+     false,
+     "64 MB",
+     {},
+     1,
+     std::numeric_limits<int64_t>::max(),
+     "rows of ORDER BY that a stream holds in memory; more go to temporary files"},
 };
 
-void apply_options(plan::ViewPlan& plan, const CreateView& statement) {
+const OptionText* find_option(const CreateView& statement, std::string_view key) {
+  const auto found = std::find_if(statement.options.begin(), statement.options.end(),
+                                  [key](const OptionText& text) { return text.key == key; });
+  return found == statement.options.end() ? nullptr : &*found;
+}
+
+// What keeps a view's closed windows from being corrected, for retain_windows.
+const char* why_not_retained(Node& root, plan::AggregateNode*& window) {
+  const char* why = nullptr;
+  int windows = 0;
+  visit_nodes(root, [&](Node& node) {
+    if (node.kind == NodeKind::kAggregate) {
+      auto& aggregate = static_cast<plan::AggregateNode&>(node);
+      if (!aggregate.window) return;
+      window = &aggregate;
+      ++windows;
+      if (aggregate.window->kind == plan::WindowKind::kSession) why = "sessions are not kept once they have ended";
+    } else if (node.kind == NodeKind::kWindowAssign) {
+      why = "windows without GROUP BY have no result to correct";
+    } else if (node.kind == NodeKind::kTopN && static_cast<plan::TopNNode&>(node).time_partition) {
+      why = "a ranking per window lets go of its rows; rank in a view over this one";
+    } else if (node.kind == NodeKind::kJoin && static_cast<plan::JoinNode&>(node).time) {
+      why = "a join within a time bound lets go of its rows; join in a view over this one";
+    }
+  });
+  if (why) return why;
+  if (windows == 0) return "the query has no window: TUMBLE, HOP or CUMULATE";
+  return windows > 1 ? "the query has more than one window; put the second into a view over this one" : nullptr;
+}
+
+void apply_retained_windows(plan::ViewPlan& plan, const CreateView& statement) {
+  if (plan.retain_windows_us == 0) return;
+  const int64_t position = find_option(statement, "retain_windows")->key_offset;
+  plan::AggregateNode* window = nullptr;
+  const char* why = why_not_retained(*plan.root, window);
+  if (plan.is_stream) why = "a stream keeps no content";
+  if (!why && window->emit == EmitPolicy::kOnWindowClose) why = "each window comes out once and is never corrected";
+  if (!why && plan.emit == plan::EmitMode::kEvery) why = "EMIT EVERY gives corrections by the clock; leave it out";
+  if (why) throw BindFailure(ErrorCode::kInvalidOption, std::string("retain_windows has no use here: ") + why, position);
+  window->retain_us = plan.retain_windows_us;
+  plan::derive_properties(*plan.root);
+}
+
+void apply_sort_memory(Node& root, uint64_t bytes, const CreateView& statement) {
+  bool sorts = false;
+  visit_nodes(root, [&](Node& node) {
+    if (node.kind != NodeKind::kSort) return;
+    static_cast<plan::SortNode&>(node).memory_bytes = bytes;
+    sorts = true;
+  });
+  if (const OptionText* option = find_option(statement, "sort_memory"); option && !sorts) {
+    throw BindFailure(ErrorCode::kInvalidOption, "sort_memory is of a stream with ORDER BY, and this query has none: leave it out",
+                      option->key_offset);
+  }
+  plan::derive_properties(root);
+}
+
+// Gives the bytes of sort_memory.
+uint64_t apply_options(plan::ViewPlan& plan, const CreateView& statement) {
   std::vector<OptionInput> inputs;
   for (const OptionText& option : statement.options) {
     inputs.push_back({option.key, option.value, option.key_offset, option.value_offset});
@@ -433,6 +528,8 @@ void apply_options(plan::ViewPlan& plan, const CreateView& statement) {
     plan.retain_history_bytes = static_cast<uint64_t>(values->integer("retain_history"));
   }
   if (values->has("retention")) plan.retention_us = values->integer("retention");
+  if (values->has("retain_windows")) plan.retain_windows_us = values->integer("retain_windows");
+  return static_cast<uint64_t>(values->integer("sort_memory"));
 }
 
 template <class Function>
@@ -451,8 +548,8 @@ Result<plan::ViewPlan> bind_view(duckdb::ClientContext& context, Backend&, const
     plan::ViewPlan plan;
     plan.name = statement.name.name;
     plan.is_stream = statement.is_stream;
-    apply_options(plan, statement);
-    BoundRelation relation = bind_relation(context, statement.query_text, plan.retention_us);
+    const uint64_t sort_memory = apply_options(plan, statement);
+    BoundRelation relation = bind_relation(context, statement.query_text, plan.retention_us, statement.is_stream);
     if (plan.retention_us > 0 && !relation.used_retention) {
       const auto option = std::find_if(statement.options.begin(), statement.options.end(),
                                        [](const OptionText& text) { return text.key == "retention"; });
@@ -463,6 +560,8 @@ Result<plan::ViewPlan> bind_view(duckdb::ClientContext& context, Backend&, const
     plan.root = std::move(relation.root);
     plan.inputs = std::move(relation.inputs);
     apply_emit(plan, statement);
+    apply_retained_windows(plan, statement);
+    apply_sort_memory(*plan.root, sort_memory, statement);
     if (plan.is_stream)
       refuse_unbounded(*plan.root, relation.position);
     else

@@ -321,6 +321,14 @@ ColumnMap prune_window_assign(plan::WindowAssignNode& node, std::vector<bool> ne
   return map;
 }
 
+ColumnMap prune_sort(plan::SortNode& node, std::vector<bool> needed) {
+  needed[node.time_column] = true;
+  const ColumnMap map = prune(node.inputs[0], std::move(needed));
+  node.time_column = map[node.time_column];
+  node.columns = node.inputs[0]->columns;
+  return map;
+}
+
 ColumnMap prune_aggregate(AggregateNode& node) {
   std::vector<bool> below(node.inputs[0]->columns.size(), false);
   for (const auto& group : node.groups) {
@@ -450,6 +458,8 @@ ColumnMap prune(NodePtr& node, std::vector<bool> needed) {
       return prune_aggregate(static_cast<AggregateNode&>(*node));
     case NodeKind::kTopN:
       return prune_top_n(static_cast<plan::TopNNode&>(*node), std::move(needed));
+    case NodeKind::kSort:
+      return prune_sort(static_cast<plan::SortNode&>(*node), std::move(needed));
     case NodeKind::kJoin:
       return prune_join(static_cast<plan::JoinNode&>(*node), needed);
     case NodeKind::kAsof:

@@ -154,6 +154,7 @@ NodePtr Translator::translate(LogicalOperator& op) {
           !op.HasProjectionMap()) {
         return translate(*op.children[0]);
       }
+      if (sort_allowed_) return sort(op.Cast<duckdb::LogicalOrder>());
       refuse(
           ErrorCode::kNotIncremental,
           "a view has no order of its own: add LIMIT to keep the first rows, or order the SELECT that reads the view",

@@ -20,10 +20,6 @@ const duckdb::BoundFunctionExpression* window_list(const duckdb::Expression& exp
   return call.function.name == kWindowStarts || call.function.name == kWindowEnds ? &call : nullptr;
 }
 
-int64_t integer_argument(const duckdb::BoundFunctionExpression& call, size_t i) {
-  return call.children[i]->Cast<duckdb::BoundConstantExpression>().value.GetValue<int64_t>();
-}
-
 // What expr::Op::kEventTime multiplies by.
 int64_t event_time_factor(plan::TimeForm form) {
   switch (form) {
@@ -59,6 +55,48 @@ NodePtr with_event_time(NodePtr input, uint32_t time) {
 }
 
 }  // namespace
+
+// ORDER BY event time, of a stream.
+NodePtr Translator::sort(duckdb::LogicalOrder& order) {
+  const int64_t position = facts_.order_by >= 0 ? facts_.order_by : facts_.first;
+  const auto refuse = [&](const std::string& why) { throw BindFailure(ErrorCode::kNotIncremental, why, position); };
+  if (order.orders.size() != 1) {
+    refuse("a stream is ordered by its event time alone: rows of one time keep the order in which they came");
+  }
+  if (order.orders[0].type == duckdb::OrderType::DESCENDING) {
+    refuse("a stream cannot be ordered backwards: its newest row is never known");
+  }
+  NodePtr input = translate(*order.children[0]);
+  const uint32_t width = static_cast<uint32_t>(input->columns.size());
+  ColumnSet columns(*this, *input);
+  columns.add_all();
+  uint32_t time = columns.add(*order.orders[0].expression);
+  input = columns.apply(std::move(input));
+  if (input->columns[time].time_form != plan::TimeForm::kNone) {
+    input = with_event_time(std::move(input), time);
+    time = static_cast<uint32_t>(input->columns.size() - 1);
+  }
+  if (!input->columns[time].time_offset_us) {
+    throw BindFailure(ErrorCode::kNeedsWatermark,
+                      "a stream is ordered by event time, and " + order.orders[0].expression->ToString() +
+                          " has no watermark: order by the column of WATERMARK FOR, or add LIMIT to keep the first rows",
+                      position);
+  }
+  if (!input->append_only) {
+    refuse("ORDER BY of a stream needs rows that are never taken back, and this query retracts rows; use EMIT ON WINDOW CLOSE "
+           "below it");
+  }
+  auto node = std::make_unique<plan::SortNode>();
+  node->offset = position;
+  node->time_column = time;
+  node->columns = input->columns;
+  node->inputs.push_back(std::move(input));
+  NodePtr result = finished(std::move(node));
+  std::vector<uint32_t> output;
+  for (uint32_t i = 0; i < width; i++) output.push_back(i);
+  if (order.HasProjectionMap()) output.assign(order.projection_map.begin(), order.projection_map.end());
+  return project_columns(std::move(result), output);
+}
 
 // UNNEST of our window lists, as window_ast.h writes them. Output: the input's columns, then what is unnested.
 NodePtr Translator::unnest(duckdb::LogicalUnnest& unnest) {
@@ -103,15 +141,8 @@ NodePtr Translator::unnest(duckdb::LogicalUnnest& unnest) {
 
   auto node = std::make_unique<plan::WindowAssignNode>();
   node->offset = location_of(*first);
-  node->window.kind = function->kind;
+  node->window = window_spec(*first);
   node->window.time_column = time;
-  node->window.offset_us = integer_argument(*first, 4);
-  if (function->kind == plan::WindowKind::kSession) {
-    node->window.gap_us = integer_argument(*first, 2);
-  } else {
-    node->window.size_us = integer_argument(*first, 2);
-    node->window.slide_us = integer_argument(*first, 3);
-  }
   for (const auto& column : input->columns) node->columns.push_back({column.name, column.type, std::nullopt});
   const data::Type& timestamp = input->columns[time].type;
   const uint32_t start = static_cast<uint32_t>(node->columns.size());

@@ -29,6 +29,7 @@ class LogicalDistinct;
 class LogicalFilter;
 class LogicalGet;
 class LogicalLimit;
+class LogicalOrder;
 class LogicalProjection;
 class LogicalUnnest;
 class LogicalWindow;
@@ -50,6 +51,8 @@ class Translator {
   // How long joins of streams without a time bound keep their rows.
   void set_retention(int64_t us) { retention_us_ = us; }
   bool used_retention() const { return used_retention_; }
+  // Of a stream: ORDER BY its event time releases rows as the watermark passes.
+  void allow_sort() { sort_allowed_ = true; }
   // Objects read so far, each once, in order.
   const std::vector<std::string>& inputs() const { return inputs_; }
 
@@ -84,6 +87,7 @@ class Translator {
                       uint64_t offset_rows, size_t rank_columns, int64_t offset);
 
   // translate_window.cc
+  plan::NodePtr sort(duckdb::LogicalOrder& order);
   plan::NodePtr unnest(duckdb::LogicalUnnest& unnest);
 
   // translate_join.cc
@@ -113,6 +117,7 @@ class Translator {
   std::vector<duckdb::LogicalComparisonJoin*> delim_joins_;  // whose right side is being translated, the innermost last
   std::optional<int64_t> retention_us_;
   bool used_retention_ = false;
+  bool sort_allowed_ = false;
 };
 
 class ColumnSet {

@@ -15,6 +15,7 @@
 #include <set>
 
 #include "sql/bind/bind_failure.h"
+#include "sql/functions/time_zone.h"
 #include "sql/functions/window_functions.h"
 
 namespace laminar::sql {
@@ -62,6 +63,7 @@ bool is_window_column(const ParsedExpression& expression, const char* name) {
 struct WindowArguments {
   WindowKind kind = WindowKind::kTumble;
   int64_t size_us = 0, slide_us = 0, offset_us = 0;
+  std::string zone;  // timezone => '...', empty without
 };
 
 class Rewriter {
@@ -80,6 +82,7 @@ class Rewriter {
   void rewrite_group_by(duckdb::SelectNode& select);
 
   WindowArguments check_arguments(const duckdb::FunctionExpression& call, size_t first_interval);
+  std::string zone_name(const ParsedExpression& argument, const duckdb::FunctionExpression& call, WindowKind kind, bool last);
   int64_t constant_interval(const ParsedExpression& argument, const duckdb::FunctionExpression& call, const char* what);
   ExpressionPtr window_list(const char* function, const WindowArguments& arguments, const ParsedExpression& time,
                             const duckdb::FunctionExpression& call, const char* alias);
@@ -186,7 +189,12 @@ void Rewriter::visit_expression(ExpressionPtr& expression) {
                               "window_start and window_end",
                           location_of(*expression));
       }
-      check_arguments(call, 1);
+      if (!check_arguments(call, 1).zone.empty()) {
+        throw BindFailure(ErrorCode::kWrongArguments,
+                          "a window of a time zone has no place in an expression: use it in GROUP BY, or as a table in FROM, "
+                          "and select window_start and window_end",
+                          location_of(*expression));
+      }
     }
   }
   ParsedExpressionIterator::EnumerateChildren(*expression, [&](ExpressionPtr& child) { visit_expression(child); });
@@ -242,6 +250,31 @@ int64_t Rewriter::constant_interval(const ParsedExpression& argument, const duck
   return microseconds;
 }
 
+// timezone => 'Europe/Paris', the last argument.
+std::string Rewriter::zone_name(const ParsedExpression& argument, const duckdb::FunctionExpression& call, WindowKind kind,
+                                bool last) {
+  const std::string function = StringUtil::Upper(call.function_name);
+  const int64_t offset = location_of(argument) >= 0 ? location_of(argument) : location_of(call);
+  if (kind == WindowKind::kSession) {
+    throw BindFailure(ErrorCode::kWrongArguments, "SESSION takes no timezone: its gaps are lengths of time", offset);
+  }
+  if (!last) throw BindFailure(ErrorCode::kWrongArguments, "timezone must be the last argument of " + function, offset);
+  if (argument.GetExpressionClass() != duckdb::ExpressionClass::CONSTANT ||
+      argument.Cast<duckdb::ConstantExpression>().value.type().id() != duckdb::LogicalTypeId::VARCHAR ||
+      argument.Cast<duckdb::ConstantExpression>().value.IsNull()) {
+    throw BindFailure(ErrorCode::kWrongArguments,
+                      "the timezone of " + function + " must be a name, such as 'Europe/Paris'", offset);
+  }
+  const std::string name = argument.Cast<duckdb::ConstantExpression>().value.ToString();
+  try {
+    find_time_zone(context_, name);
+  } catch (const std::exception&) {
+    throw BindFailure(ErrorCode::kWrongArguments,
+                      "there is no time zone of this name: '" + name + "'; pg_timezone_names() lists them", offset);
+  }
+  return name;
+}
+
 // Arguments from `first_interval` on are the intervals.
 WindowArguments Rewriter::check_arguments(const duckdb::FunctionExpression& call, size_t first_interval) {
   WindowArguments arguments;
@@ -249,7 +282,13 @@ WindowArguments Rewriter::check_arguments(const duckdb::FunctionExpression& call
   const std::string function = StringUtil::Upper(call.function_name);
   const size_t required = arguments.kind == WindowKind::kHop || arguments.kind == WindowKind::kCumulate ? 2 : 1;
   const size_t allowed = arguments.kind == WindowKind::kSession ? 1 : required + 1;
-  const size_t given = call.children.size();
+  size_t given = call.children.size();
+  for (size_t i = first_interval; i < call.children.size(); i++) {
+    const ParsedExpression& child = *call.children[i];
+    if (!StringUtil::CIEquals(child.GetAlias(), "timezone")) continue;
+    arguments.zone = zone_name(child, call, arguments.kind, i + 1 == call.children.size());
+    given--;
+  }
   if (given < first_interval + required || given > first_interval + allowed) {
     throw BindFailure(ErrorCode::kWrongArguments,
                       function + " takes " + std::string(window_signature(arguments.kind)) + ", not " +
@@ -315,6 +354,7 @@ ExpressionPtr Rewriter::window_list(const char* function, const WindowArguments&
   inner.push_back(number(arguments.size_us));
   inner.push_back(number(arguments.slide_us));
   inner.push_back(number(arguments.offset_us));
+  inner.push_back(make_uniq<duckdb::ConstantExpression>(duckdb::Value(arguments.zone)));
   auto list = make_uniq<duckdb::FunctionExpression>(function, std::move(inner));
   list->SetQueryLocation(call.GetQueryLocation());
   duckdb::vector<ExpressionPtr> outer;

@@ -4,9 +4,12 @@
 #include <duckdb/execution/expression_executor.hpp>
 #include <duckdb/main/extension/extension_loader.hpp>
 #include <duckdb/planner/expression/bound_cast_expression.hpp>
+#include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
 
+#include "plan/window_grid.h"
 #include "sql/functions/join_markers.h"
+#include "sql/functions/time_zone.h"
 
 namespace laminar::sql {
 
@@ -52,13 +55,13 @@ std::string_view window_name(plan::WindowKind kind) {
 std::string_view window_signature(plan::WindowKind kind) {
   switch (kind) {
     case plan::WindowKind::kTumble:
-      return "TUMBLE(time, size [, offset])";
+      return "TUMBLE(time, size [, offset] [, timezone => 'zone'])";
     case plan::WindowKind::kHop:
-      return "HOP(time, slide, size [, offset])";
+      return "HOP(time, slide, size [, offset] [, timezone => 'zone'])";
     case plan::WindowKind::kSession:
       return "SESSION(time, gap)";
     case plan::WindowKind::kCumulate:
-      return "CUMULATE(time, step, size [, offset])";
+      return "CUMULATE(time, step, size [, offset] [, timezone => 'zone'])";
   }
   return "";
 }
@@ -90,11 +93,56 @@ LogicalType check_time_argument(duckdb::ScalarFunction& function, const duckdb::
   }
 }
 
+// The constants of a window list.
+struct WindowListData : duckdb::FunctionData {
+  plan::WindowSpec spec;
+  duckdb::unique_ptr<duckdb::FunctionData> Copy() const override {
+    auto copy = duckdb::make_uniq<WindowListData>();
+    copy->spec = spec;
+    return copy;
+  }
+  bool Equals(const duckdb::FunctionData& other) const override {
+    const plan::WindowSpec& that = other.Cast<WindowListData>().spec;
+    return spec.kind == that.kind && spec.size_us == that.size_us && spec.slide_us == that.slide_us &&
+           spec.gap_us == that.gap_us && spec.offset_us == that.offset_us && spec.zone == that.zone;
+  }
+};
+
+// Windows of an hour or less keep their length, if the zone's hours all begin at one minute.
+void apply_zone(plan::WindowSpec& spec, std::shared_ptr<const plan::TimeZone> zone) {
+  constexpr int64_t kHourUs = 3'600'000'000;
+  const int64_t grain = std::gcd(spec.size_us, spec.slide_us);
+  const int64_t today = zone->spans().back().offset_us;
+  bool aligned = spec.size_us <= kHourUs;
+  for (size_t i = 0; i < zone->spans().size(); ++i) {
+    const bool since_1970 = i + 1 == zone->spans().size() || zone->spans()[i + 1].from_us > 0;
+    if (since_1970 && (zone->spans()[i].offset_us - today) % grain != 0) aligned = false;
+  }
+  if (!aligned) {
+    spec.zone = std::move(zone);
+    return;
+  }
+  const int64_t modulus = spec.kind == plan::WindowKind::kHop ? spec.slide_us : spec.size_us;
+  spec.offset_us = ((spec.offset_us - today) % modulus + modulus) % modulus;
+}
+
 duckdb::unique_ptr<duckdb::FunctionData> bind_window_list(
-    duckdb::ClientContext&, duckdb::ScalarFunction& function,
+    duckdb::ClientContext& context, duckdb::ScalarFunction& function,
     duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
   function.return_type = LogicalType::LIST(check_time_argument(function, *arguments[1], 1, true));
-  return nullptr;
+  auto data = duckdb::make_uniq<WindowListData>();
+  const auto constant = [&](size_t i) { return duckdb::ExpressionExecutor::EvaluateScalar(context, *arguments[i]); };
+  data->spec.kind = find_window_function(constant(0).ToString()).value_or(WindowFunctionName{}).kind;
+  if (data->spec.kind == plan::WindowKind::kSession) {
+    data->spec.gap_us = constant(2).GetValue<int64_t>();
+  } else {
+    data->spec.size_us = constant(2).GetValue<int64_t>();
+    data->spec.slide_us = constant(3).GetValue<int64_t>();
+  }
+  data->spec.offset_us = constant(4).GetValue<int64_t>();
+  const std::string zone = constant(5).ToString();
+  if (!zone.empty()) apply_zone(data->spec, find_time_zone(context, zone));
+  return data;
 }
 
 // The microseconds of a time of any type, with floor; infinite where they do not fit.
@@ -126,60 +174,35 @@ int64_t microseconds(const duckdb::UnifiedVectorFormat& times, const LogicalType
   }
 }
 
-// Calls `visit(start, end)` for each window that holds `time`, earliest start first.
-template <class Visit>
-void for_each_window(std::string_view kind, int64_t time, int64_t size, int64_t slide, int64_t offset, Visit visit) {
-  if (kind == "tumble") {
-    const int64_t start = floor_to_window(time, size, offset);
-    visit(start, start + size);
-  } else if (kind == "hop") {
-    const int64_t last = floor_to_window(time, slide, offset);
-    int64_t first = last;
-    while (first - slide + size > time) first -= slide;
-    for (int64_t start = first; start <= last; start += slide) {
-      if (start + size > time) visit(start, start + size);
-    }
-  } else if (kind == "cumulate") {
-    const int64_t start = floor_to_window(time, size, offset);
-    for (int64_t end = start + ((time - start) / slide + 1) * slide; end <= start + size; end += slide)
-      visit(start, end);
-  } else {
+template <bool kEnds>
+void window_list(duckdb::DataChunk& args, duckdb::ExpressionState& state, duckdb::Vector& result) {
+  const auto& data = state.expr.Cast<duckdb::BoundFunctionExpression>().bind_info->Cast<WindowListData>();
+  if (data.spec.kind == plan::WindowKind::kSession) {
     throw duckdb::NotImplementedException("SESSION windows depend on other rows: use them in a view");
   }
-}
-
-template <bool kEnds>
-void window_list(duckdb::DataChunk& args, duckdb::ExpressionState&, duckdb::Vector& result) {
+  const plan::WindowGrid grid(data.spec);
   const idx_t rows = args.size();
-  duckdb::UnifiedVectorFormat kinds, times, sizes, slides, offsets;
-  args.data[0].ToUnifiedFormat(rows, kinds);
+  duckdb::UnifiedVectorFormat times;
   args.data[1].ToUnifiedFormat(rows, times);
-  args.data[2].ToUnifiedFormat(rows, sizes);
-  args.data[3].ToUnifiedFormat(rows, slides);
-  args.data[4].ToUnifiedFormat(rows, offsets);
   auto entries = duckdb::FlatVector::GetData<duckdb::list_entry_t>(result);
   const bool zoned = duckdb::ListType::GetChildType(result.GetType()).id() == LogicalTypeId::TIMESTAMP_TZ;
   idx_t total = 0;
   for (idx_t row = 0; row < rows; row++) {
     entries[row] = {total, 0};
     const idx_t time_index = times.sel->get_index(row);
-    duckdb::timestamp_t time;
-    if (times.validity.RowIsValid(time_index)) time.value = microseconds(times, args.data[1].GetType(), time_index);
-    if (!times.validity.RowIsValid(time_index) || !duckdb::Timestamp::IsFinite(time)) {
+    int64_t time = plan::WindowGrid::kTimeMax;
+    if (times.validity.RowIsValid(time_index)) time = microseconds(times, args.data[1].GetType(), time_index);
+    if (time >= plan::WindowGrid::kTimeMax || time <= -plan::WindowGrid::kTimeMax) {
       duckdb::FlatVector::SetNull(result, row, true);
       continue;
     }
-    const auto kind = duckdb::UnifiedVectorFormat::GetData<duckdb::string_t>(kinds)[kinds.sel->get_index(row)];
-    const auto integer = [row](const duckdb::UnifiedVectorFormat& format) {
-      return duckdb::UnifiedVectorFormat::GetData<int64_t>(format)[format.sel->get_index(row)];
-    };
-    for_each_window(std::string_view(kind.GetData(), kind.GetSize()), time.value, integer(sizes), integer(slides),
-                    integer(offsets), [&](int64_t start, int64_t end) {
-                      const duckdb::timestamp_t edge(kEnds ? end : start);
-                      duckdb::ListVector::PushBack(
-                          result, zoned ? duckdb::Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(edge)) : duckdb::Value::TIMESTAMP(edge));
-                      total++;
-                    });
+    const int64_t slice = grid.slice_of(time);
+    for (int64_t window = grid.first_window(slice); window <= grid.last_window(slice); ++window) {
+      if (grid.skipped(window)) continue;
+      const duckdb::timestamp_t edge(kEnds ? grid.end(window) : grid.start(window));
+      duckdb::ListVector::PushBack(result, zoned ? duckdb::Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(edge)) : duckdb::Value::TIMESTAMP(edge));
+      total++;
+    }
     entries[row].length = total - entries[row].offset;
   }
   if (args.AllConstant()) result.SetVectorType(duckdb::VectorType::CONSTANT_VECTOR);
@@ -252,11 +275,16 @@ std::optional<TumbleConstants> tumble_constants(const duckdb::BoundFunctionExpre
   return TumbleConstants{data->size_us, data->offset_us, call.function.name == "tumble_end"};
 }
 
+plan::WindowSpec window_spec(const duckdb::BoundFunctionExpression& call) {
+  return call.bind_info->Cast<WindowListData>().spec;
+}
+
 void register_functions(duckdb::DatabaseInstance& database) {
   duckdb::ExtensionLoader loader(database, "laminar");
   const auto list_function = [&](const char* name, duckdb::scalar_function_t function) {
     loader.RegisterFunction(duckdb::ScalarFunction(
-        name, {LogicalType::VARCHAR, LogicalType::ANY, LogicalType::BIGINT, LogicalType::BIGINT, LogicalType::BIGINT},
+        name, {LogicalType::VARCHAR, LogicalType::ANY, LogicalType::BIGINT, LogicalType::BIGINT, LogicalType::BIGINT,
+               LogicalType::VARCHAR},
         LogicalType::LIST(LogicalType::TIMESTAMP), function, bind_window_list));
   };
   list_function(kWindowStarts, window_list<false>);

@@ -119,6 +119,12 @@ struct SubscribeStatement {
   int64_t where_begin = -1;
 };
 
+// REAPPLY LATE ROWS OF v [WHERE condition]
+struct ReapplyStatement {
+  ObjectName view;
+  std::string where_text;  // blanked like SubscribeStatement::where_text, over the columns of late_rows('v')
+};
+
 struct DrainStatement {};
 struct CheckpointStatement {};
 
@@ -129,7 +135,7 @@ struct SetStatement {
 };
 
 using StatementBody = std::variant<CreateSource, CreateView, CreateSink, DropObjects, ShowStatement, ExplainStatement,
-                                   SubscribeStatement, DrainStatement, CheckpointStatement, SetStatement>;
+                                   SubscribeStatement, ReapplyStatement, DrainStatement, CheckpointStatement, SetStatement>;
 
 struct Statement {
   StatementBody body;

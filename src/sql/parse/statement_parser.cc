@@ -26,7 +26,6 @@ constexpr PlannedForm kPlannedForms[] = {
     {{"ALTER", "SINK"}, "ALTER SINK"},
     {{"ADVANCE", "WATERMARK"}, "ADVANCE WATERMARK"},
     {{"BACKUP", "TO"}, "BACKUP TO"},
-    {{"REAPPLY", "LATE", "ROWS"}, "REAPPLY LATE ROWS"},
     {{"DROP", "LOOKUP", "TABLE"}, "DROP LOOKUP TABLE"},
     {{"DROP", "WATERMARK", "GROUP"}, "DROP WATERMARK GROUP"},
 };
@@ -218,6 +217,24 @@ Result<StatementBody> parse_subscribe(TokenCursor& cursor) {
   return StatementBody(std::move(subscribe));
 }
 
+// REAPPLY LATE ROWS OF v [WHERE condition]
+Result<StatementBody> parse_reapply(TokenCursor& cursor) {
+  ReapplyStatement reapply;
+  cursor.take();
+  for (const char* word : {"LATE", "ROWS", "OF"}) RETURN_IF_ERROR(cursor.expect(word));
+  ASSIGN_OR_RETURN(reapply.view, cursor.object_name("a view's name"));
+  if (!cursor.accept("WHERE")) {
+    RETURN_IF_ERROR(cursor.expect_end("WHERE or the end of the statement"));
+    return StatementBody(std::move(reapply));
+  }
+  if (cursor.at_end()) return cursor.unexpected("a condition");
+  const int64_t begin = cursor.offset(), end = cursor.tokens().back().end;
+  reapply.where_text.assign(begin, ' ');
+  reapply.where_text += cursor.script().substr(begin, end - begin);
+  RETURN_IF_ERROR(check_condition(reapply.where_text, begin, end));
+  return StatementBody(std::move(reapply));
+}
+
 // Where the setting's name stands: SET [GLOBAL | SESSION | LOCAL] name.
 size_t setting_index(const TokenCursor& cursor) {
   const bool scope = cursor.is("GLOBAL", 1) || cursor.is("SESSION", 1) || cursor.is("LOCAL", 1);
@@ -268,6 +285,8 @@ Result<std::optional<StatementBody>> parse_body(TokenCursor& cursor) {
     return parse_explain(cursor);
   } else if (cursor.is("SUBSCRIBE")) {
     body = parse_subscribe(cursor);
+  } else if (cursor.is("REAPPLY")) {
+    body = parse_reapply(cursor);
   } else if (cursor.is("DRAIN")) {
     cursor.take();
     RETURN_IF_ERROR(cursor.expect_end("the end of the statement"));

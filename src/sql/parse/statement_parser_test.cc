@@ -398,7 +398,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadCase{"|ALTER SINK k PAUSE", kPlanned, "ALTER SINK"},
                     BadCase{"|ADVANCE WATERMARK s TO 5", kPlanned, "ADVANCE WATERMARK"},
                     BadCase{"|BACKUP TO '/x'", kPlanned, "BACKUP TO"},
-                    BadCase{"|REAPPLY LATE ROWS v", kPlanned, "REAPPLY"},
+                    BadCase{"REAPPLY LATE ROWS |v", kSyntax, "OF"},
                     BadCase{"SET |durability = 'none'", kPlanned, "durability"},
                     BadCase{"SET cores = |0", ErrorCode::kInvalidOption, "from 1 to"},
                     BadCase{"SET cores = |many", ErrorCode::kInvalidOption, "whole number"},

@@ -262,6 +262,23 @@ class Handler final : public StatementHandler {
     return Status(ErrorCode::kNotImplemented, "SUBSCRIBE cannot be prepared", subscribe.view.offset);
   }
 
+  Bound bind_body(duckdb::ClientContext& context, const ReapplyStatement& reapply) {
+    ASSIGN_OR_RETURN(const auto view, find_object(*backend_, reapply.view));
+    expr::ExprPtr where;
+    if (!reapply.where_text.empty()) {
+      const auto late = backend_->find(Backend::late_rows_of(view->name));
+      if (!late) return Status(ErrorCode::kWrongObjectKind, "no late rows are kept of " + view->name, reapply.view.offset);
+      ViewBindingScope scope(context);
+      ASSIGN_OR_RETURN(where, bind_predicate(context, *backend_, *late, reapply.where_text));
+    }
+    return rows_result({"reapplied"}, {duckdb::LogicalType::BIGINT},
+                       [backend = backend_, name = reapply.view, where](duckdb::ClientContext&) -> Result<ValueRows> {
+                         auto rows = backend->reapply_late_rows(name, where);
+                         if (!rows.ok()) return at_name(rows.status(), name.offset);
+                         return ValueRows{{duckdb::Value::BIGINT(static_cast<int64_t>(*rows))}};
+                       });
+  }
+
   Bound bind_body(duckdb::ClientContext&, const DrainStatement&) {
     return silent_result([backend = backend_](duckdb::ClientContext& context) {
       return backend->drain([&context] { return context.IsInterrupted(); });

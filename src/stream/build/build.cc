@@ -11,6 +11,7 @@
 #include "stream/operators/filter_operator.h"
 #include "stream/operators/project_operator.h"
 #include "stream/operators/scan_operator.h"
+#include "stream/operators/sort_operator.h"
 #include "stream/operators/top_n_operator.h"
 #include "stream/operators/union_all_operator.h"
 #include "stream/operators/values_operator.h"

@@ -68,7 +68,7 @@ bool call_never_fails(const expr::Expr& call) {
     case Op::kEqual: case Op::kNotEqual: case Op::kLess: case Op::kLessEqual: case Op::kGreater: case Op::kGreaterEqual:
     case Op::kIsDistinctFrom: case Op::kIsNotDistinctFrom: case Op::kAnd: case Op::kOr: case Op::kNot: case Op::kIsNull:
     case Op::kIsNotNull: case Op::kCoalesce: case Op::kIn: case Op::kStartsWith: case Op::kEndsWith: case Op::kContains:
-    case Op::kLength:
+    case Op::kLength: case Op::kEventTime:
       return true;
     default:
       return false;

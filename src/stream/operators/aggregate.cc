@@ -125,7 +125,7 @@ class GroupAggregate final : public AggregateOperator {
     if (batch.rows == 0) return;
     const uint32_t* rows = nullptr;
     uint32_t count = batch.rows;
-    if (time_column_) {
+    if (time_column_ && !correcting()) {
       count = pick_on_time(batch);
       if (count == 0) return;
       if (count < batch.rows) rows = rows_.data();
@@ -185,6 +185,8 @@ class GroupAggregate final : public AggregateOperator {
     }));
     return load_log(closed_rows_, saved_rows_, 2, types(), source);
   }
+  // Final groups stay where they are the content.
+  bool can_correct(int64_t) const override { return !time_column_ || (keep_content_ && !on_close_); }
 
   void outputs_changed() override {
     tracking_ = has_outputs() && !on_close_;

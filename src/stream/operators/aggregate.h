@@ -25,6 +25,11 @@ class AggregateOperator : public Operator {
   bool holds_content() const override { return true; }
   void keep_content(bool keep) override { keep_content_ = keep; }
 
+  // REAPPLY LATE ROWS: whether the window is still there to be corrected, and rows of the operator's input for the windows
+  // of these bounds, which must be there; before a tick that is a correction. Counted as rows in.
+  virtual bool retains(int64_t start, int64_t end) const { (void)start; (void)end; return false; }
+  virtual void reapply(const data::Batch& batch, const int64_t* starts, const int64_t* ends) { (void)batch; (void)starts; (void)ends; }
+
  protected:
   AggregateOperator(const plan::AggregateNode& node, std::unique_ptr<AggregateLayout> layout);
 

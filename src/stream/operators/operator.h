@@ -92,6 +92,10 @@ class Operator {
   // Before the first tick: an input comes over an exchange and cannot be asked for what it holds back.
   virtual void set_input_apart() {}
   void set_rejects(RejectedRows* rejects) { rejects_ = rejects; }
+  // Whether a row behind the watermark can still change what the operator has given, while set_correcting(true) is on:
+  // for a tick of REAPPLY LATE ROWS, which has no other rows. `back_us`: how far behind the watermark.
+  virtual bool can_correct(int64_t back_us) const { (void)back_us; return true; }
+  void set_correcting(bool on) { correcting_ = on; }
 
   // The least watermark over the active ports (kWatermarkNone while one has none); it never goes back. A port is idle
   // while all sources above it are; when all ports are, the greatest counts.
@@ -119,6 +123,7 @@ class Operator {
   // Heads of the graph and of a core's part of it only; what is below follows at once.
   void set_output_idle(bool idle);
   RejectedRows* rejects() { return rejects_; }
+  bool correcting() const { return correcting_; }
   // Declares how many inputs there are; call in the constructor. Default one.
   void set_ports(uint32_t ports) { ports_.assign(ports, {}); }
   // An idle port has the watermark of the others, and starts from there when it comes back.
@@ -147,6 +152,7 @@ class Operator {
   int64_t output_watermark_ = data::kWatermarkNone;
   bool output_idle_ = false;
   RejectedRows* rejects_ = nullptr;
+  bool correcting_ = false;
 };
 
 }  // namespace laminar::stream

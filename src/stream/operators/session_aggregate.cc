@@ -157,6 +157,7 @@ class SessionAggregate final : public AggregateOperator {
     }));
     return load_log(closed_rows_, saved_rows_, 2, types(), source);
   }
+  bool can_correct(int64_t) const override { return false; }
 
   void outputs_changed() override { tracking_ = has_outputs() && policy_ != EmitPolicy::kOnWindowClose; }
 

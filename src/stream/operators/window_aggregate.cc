@@ -38,7 +38,8 @@ class WindowAggregate final : public AggregateOperator {
         run_index_(kRunIndexSize, 0) {
     time_offset_us_ = node.inputs[0]->columns[time_column_].time_offset_us.value_or(0);
     label = std::string("aggregate window=") + plan::to_text(node.window->kind);
-    can_slice_ = !grid_.tumbles() && layout_->mergeable() && !layout_->retracts();
+    retain_us_ = node.retain_us;
+    can_slice_ = !grid_.tumbles() && layout_->mergeable() && !layout_->retracts() && retain_us_ == 0 && !grid_.zone;
     outputs_changed();
   }
   ~WindowAggregate() override {
@@ -61,9 +62,26 @@ class WindowAggregate final : public AggregateOperator {
     if (policy_ == EmitPolicy::kAfterWatermark && !sliced_) fire(open_from(watermark));
     const int64_t from = open_from(shift_time(watermark, -lateness_us_));
     if (sliced_) close_sliced(from);
-    else close_direct(from);
+    else close_direct(retain_us_ == 0 ? from : released_before(watermark));
     if (last_watermark_ == data::kWatermarkEnded || from == kAllClosed) set_output_watermark(last_watermark_);
     else if (from != kNoneClosed) set_output_watermark(grid_.cumulates() ? grid_.end(from) : grid_.start(from));
+  }
+
+  bool can_correct(int64_t back_us) const override { return retain_us_ >= back_us && policy_ != EmitPolicy::kOnWindowClose; }
+  bool retains(int64_t start, int64_t end) const override {
+    return retain_us_ > 0 && grid_.number(start, end) >= released_before(column_time(last_watermark_));
+  }
+  void reapply(const Batch& batch, const int64_t* starts, const int64_t* ends) override {
+    counters.rows_in += batch.rows;
+    counters.rows_out += batch.rows;
+    layout_->begin(batch);
+    const int64_t watermark = column_time(last_watermark_);
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      Window& window = find_window(grid_.number(starts[row], ends[row]));
+      if (policy_ == EmitPolicy::kAfterWatermark && window.end <= watermark) window.fired = true;
+      update_window(window, &row, 1);
+    }
+    if (!layout_->faults().empty()) report_faults();
   }
 
   void scan_content(const BatchVisitor& visit) override {
@@ -177,7 +195,7 @@ class WindowAggregate final : public AggregateOperator {
 
   void outputs_changed() override {
     const bool had = tracking_;
-    closed_only_ = policy_ == EmitPolicy::kOnUpdate && closed_windows_do();
+    closed_only_ = policy_ == EmitPolicy::kOnUpdate && retain_us_ == 0 && closed_windows_do();
     tracking_ = has_outputs() && !closed_only_;
     // Overlapping windows whose changes are wanted need tables of their own.
     const bool slice = can_slice_ && (policy_ == EmitPolicy::kOnWindowClose || (policy_ == EmitPolicy::kAfterWatermark && lateness_us_ == 0) ||
@@ -217,7 +235,10 @@ class WindowAggregate final : public AggregateOperator {
     if (time >= WindowGrid::kTimeMax) return kAllClosed;
     return grid_.first_ending_after(time);
   }
+  // Windows before it have let go of their state, for a watermark in column time.
+  int64_t released_before(int64_t watermark) const { return open_from(shift_time(shift_time(watermark, -lateness_us_), -retain_us_)); }
   int64_t open_for_row(int64_t row_watermark) const {
+    if (correcting()) return released_before(column_time(last_watermark_));
     return open_from(shift_time(column_time(std::max(row_watermark, last_watermark_)), -lateness_us_));
   }
 
@@ -285,7 +306,7 @@ class WindowAggregate final : public AggregateOperator {
       if (time < slice_begin || time >= slice_end) {
         slice = grid_.slice_of(time);
         slice_begin = grid_.slice_start(slice);
-        slice_end = slice_begin + grid_.slice;
+        slice_end = grid_.slice_start(slice + 1);
         first_of_slice = grid_.first_window(slice);
         last_of_slice = grid_.last_window(slice);
         run = kNoRun;
@@ -337,15 +358,18 @@ class WindowAggregate final : public AggregateOperator {
     }
     const int64_t last = grid_.last_window(slice);
     for (int64_t w = first; w <= last; ++w) {
-      Window& window = find_window(w);
-      char** groups = layout_->find(*window.table, rows, count);
-      if (policy_ == EmitPolicy::kOnUpdate) {
-        if (tracking_ || layout_->retracts()) changes_.touch(groups, count, &window, tracking_);
-      } else if (window.fired) {
-        changes_.touch(groups, count, &window, tracking_);
-      }
-      layout_->update(window.table->pool, rows, groups, count);
+      if (grid_.skipped(w)) continue;
+      update_window(find_window(w), rows, count);
     }
+  }
+  void update_window(Window& window, const uint32_t* rows, uint32_t count) {
+    char** groups = layout_->find(*window.table, rows, count);
+    if (policy_ == EmitPolicy::kOnUpdate) {
+      if (tracking_ || layout_->retracts()) changes_.touch(groups, count, &window, tracking_);
+    } else if (window.fired) {
+      changes_.touch(groups, count, &window, tracking_);
+    }
+    layout_->update(window.table->pool, rows, groups, count);
   }
 
   Window& find_window(int64_t number) {
@@ -362,6 +386,7 @@ class WindowAggregate final : public AggregateOperator {
       free_windows_.pop_back();
       *window = Window{number, grid_.start(number), grid_.end(number), false, take_table()};
       at = windows_.insert(at, window);
+      fired_before_ = std::min(fired_before_, number);
     }
     last_window_ = *at;
     return **at;
@@ -412,8 +437,9 @@ class WindowAggregate final : public AggregateOperator {
 
   // First results of the windows before `from`.
   void fire(int64_t from) {
-    for (Window* window : windows_) {
-      if (window->number >= from) break;
+    auto at = std::lower_bound(windows_.begin(), windows_.end(), fired_before_, [](const Window* w, int64_t n) { return w->number < n; });
+    for (; at != windows_.end() && (*at)->number < from; ++at) {
+      Window* window = *at;
       if (window->fired) continue;
       window->fired = true;
       visit_groups(*window->table, window->start, window->end, emit_);
@@ -422,6 +448,7 @@ class WindowAggregate final : public AggregateOperator {
         for (uint32_t i = 0; i < n; ++i)
           if (layout_->alive(groups_[i])) group_header(groups_[i]).mark |= kGroupEmitted;
     }
+    fired_before_ = std::max(fired_before_, from);
   }
 
   // What becomes of the rows of a window that closes; null: nothing.
@@ -510,6 +537,8 @@ class WindowAggregate final : public AggregateOperator {
   WindowGrid grid_;
   uint32_t time_column_;
   bool can_slice_ = false, sliced_ = false, tracking_ = false;
+  int64_t retain_us_ = 0;
+  int64_t fired_before_ = kNoneClosed;  // kAfterWatermark: windows before it have had their first result
   bool closed_only_ = false;  // the outputs are told of windows when they close
   int64_t last_watermark_ = data::kWatermarkNone;  // of the last finish(), stream time
   int64_t closed_before_ = kNoneClosed;            // sliced: windows before it are closed

@@ -39,6 +39,7 @@ int64_t WindowAssignOperator::first_open_at(int64_t watermark) const {
 }
 
 int64_t WindowAssignOperator::first_open(int64_t row_watermark) const {
+  if (correcting()) return kNoneClosed;
   return first_open_at(std::max(row_watermark, last_watermark_));
 }
 
@@ -62,7 +63,7 @@ void WindowAssignOperator::push(uint32_t, const data::Batch& batch) {
     if (time < slice_begin || time >= slice_end) {
       const int64_t slice = grid_.slice_of(time);
       slice_begin = grid_.slice_start(slice);
-      slice_end = slice_begin + grid_.slice;
+      slice_end = grid_.slice_start(slice + 1);
       first_of_slice = grid_.first_window(slice);
       last_of_slice = grid_.last_window(slice);
     }
@@ -82,6 +83,7 @@ void WindowAssignOperator::push(uint32_t, const data::Batch& batch) {
     }
     ++counters.rows_out;
     for (int64_t window = first; window <= last_of_slice; ++window) {
+      if (grid_.skipped(window)) continue;
       if (count_ == data::kBatchRowsMax) flush(batch);
       selection_[count_] = row;
       starts_[count_] = grid_.start(window);

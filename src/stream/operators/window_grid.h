@@ -1,56 +1,11 @@
-// The windows of TUMBLE, HOP and CUMULATE as numbers: which windows hold a time, where they start and end.
-//
-// Time is cut into slices such that every window is a run of whole slices. Windows are numbered so that their ends grow
-// with the number; those that hold a slice are consecutive.
-//
-// Units:   microseconds in the domain of the time column.
+// The numbering of windows under the names of this folder.
 #pragma once
 
-#include <cstdint>
-#include <limits>
-#include <numeric>
-
-#include "plan/node.h"
+#include "plan/window_grid.h"
 
 namespace laminar::stream {
 
-inline int64_t floor_div(int64_t a, int64_t b) {
-  const int64_t q = a / b;
-  return q - (a % b != 0 && (a < 0) != (b < 0));
-}
-
-struct WindowGrid {
-  // Times beyond it (about 140,000 years) have no window: the arithmetic below must not wrap.
-  static constexpr int64_t kTimeMax = int64_t{1} << 62;
-
-  plan::WindowKind kind;
-  int64_t size, slide, offset, slice;
-
-  explicit WindowGrid(const plan::WindowSpec& spec)
-      : kind(spec.kind), size(spec.size_us), slide(spec.kind == plan::WindowKind::kTumble ? spec.size_us : spec.slide_us),
-        offset(spec.offset_us), slice(spec.kind == plan::WindowKind::kHop ? std::gcd(slide, size) : slide) {}
-
-  bool cumulates() const { return kind == plan::WindowKind::kCumulate; }
-  // One window per slice and one slice per window.
-  bool tumbles() const { return slice == size && slide == size; }
-
-  int64_t slice_of(int64_t time) const { return floor_div(time - offset, slice); }
-  int64_t slice_start(int64_t s) const { return s * slice + offset; }
-  // The windows that hold slice s; none when first > last (HOP with a slide beyond the size).
-  int64_t first_window(int64_t s) const { return cumulates() ? s : floor_div(s * slice + slice - size + slide - 1, slide); }
-  int64_t last_window(int64_t s) const {
-    return cumulates() ? (floor_div(s, size / slide) + 1) * (size / slide) - 1 : floor_div(s * slice, slide);
-  }
-  int64_t start(int64_t w) const { return (cumulates() ? floor_div(w, size / slide) * size : w * slide) + offset; }
-  int64_t end(int64_t w) const { return cumulates() ? (w + 1) * slide + offset : w * slide + size + offset; }
-  // The slices of window w.
-  int64_t first_slice(int64_t w) const { return cumulates() ? floor_div(w, size / slide) * (size / slide) : floor_div(w * slide, slice); }
-  int64_t last_slice(int64_t w) const { return cumulates() ? w : floor_div(w * slide + size, slice) - 1; }
-
-  // The first window that ends after `time`.
-  int64_t first_ending_after(int64_t time) const {
-    return cumulates() ? floor_div(time - offset, slide) : floor_div(time - size - offset, slide) + 1;
-  }
-};
+using plan::floor_div;
+using plan::WindowGrid;
 
 }  // namespace laminar::stream

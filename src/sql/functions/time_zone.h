@@ -1,0 +1,20 @@
+// Time zones by name, from DuckDB's ICU: the transitions of its clocks as plain data.
+//
+// Threads: any; zones are kept for the process.
+// Errors:  an unknown name throws what DuckDB throws.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "plan/time_zone.h"
+
+namespace duckdb {
+class ClientContext;
+}
+
+namespace laminar::sql {
+
+std::shared_ptr<const plan::TimeZone> find_time_zone(duckdb::ClientContext& context, const std::string& name);
+
+}  // namespace laminar::sql
