@@ -242,8 +242,10 @@ int64_t Rewriter::constant_interval(const ParsedExpression& argument, const duck
                           " has months or years, which have no fixed length: " + value.ToString(),
                       offset);
   }
+  // 36,000 years: twice that, and the arithmetic of windows could leave its range.
+  constexpr int64_t kLongestUs = int64_t{1} << 60;
   int64_t microseconds = 0;
-  if (!duckdb::Interval::TryGetMicro(interval, microseconds)) {
+  if (!duckdb::Interval::TryGetMicro(interval, microseconds) || microseconds > kLongestUs || microseconds < -kLongestUs) {
     throw BindFailure(ErrorCode::kInvalidInterval,
                       std::string("the ") + what + " of " + function + " is too long: " + value.ToString(), offset);
   }
