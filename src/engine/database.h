@@ -96,7 +96,7 @@ class Database final : public sql::Backend {
   Result<sql::Relation> call_function(const std::string& function, const std::string& argument) override;
   Result<sql::Relation> show(const sql::ShowStatement& statement) override;
   Result<std::string> explain(const std::string& object, bool analyze) override;
-  Result<uint64_t> reapply_late_rows(const sql::ObjectName& view, expr::ExprPtr where) override;
+  Result<uint64_t> reapply_late_rows(const sql::ReapplyStatement& statement, expr::ExprPtr where) override;
   Status drain(const std::function<bool()>& interrupted) override;
   Status set(const sql::OptionText& option) override;
   Result<std::unique_ptr<sql::ChangeReader>> subscribe(const sql::SubscribeStatement& statement, expr::ExprPtr where) override;

@@ -18,12 +18,22 @@ namespace {
 
 constexpr uint32_t kReasonColumn = 0, kStartColumn = 2, kEndColumn = 3;
 
-stream::AggregateOperator* window_of(ViewStage& view) {
-  for (auto& op : view.pipeline.operators) {
-    auto* aggregate = dynamic_cast<stream::AggregateOperator*>(op.get());
-    if (aggregate && aggregate->label.starts_with("aggregate window=")) return aggregate;
+// The view's window on a core: late rows are where the window is that missed them.
+stream::AggregateOperator* window_of(ViewStage& view, uint32_t core) {
+  for (const stream::Part& part : view.pipeline.parts) {
+    if (part.core != core) continue;
+    for (stream::Operator* op : part.operators) {
+      auto* aggregate = dynamic_cast<stream::AggregateOperator*>(op);
+      if (aggregate && aggregate->label.starts_with("aggregate window=")) return aggregate;
+    }
   }
   return nullptr;
+}
+
+std::vector<stream::Operator*> all_operators(const stream::Stage& stage) {
+  std::vector<stream::Operator*> operators = stage.operators;
+  for (const stream::Part& part : stage.parts) operators.insert(operators.end(), part.operators.begin(), part.operators.end());
+  return operators;
 }
 
 const plan::AggregateNode* window_node(const plan::Node& node) {
@@ -36,6 +46,40 @@ const plan::AggregateNode* window_node(const plan::Node& node) {
   return nullptr;
 }
 
+// The late rows of one core for which the program holds, back into its window; how many.
+uint64_t reapply_on(RejectStore& rejects, stream::AggregateOperator& window, expr::Program* program) {
+  std::vector<uint32_t> selection;
+  const auto taken = rejects.take_late([&](const data::Batch& batch, std::vector<bool>& picked) {
+    selection.resize(batch.rows);
+    uint32_t count = batch.rows;
+    if (program) {
+      expr::RowErrors errors;
+      count = program->select(batch, selection.data(), errors);
+    } else {
+      for (uint32_t row = 0; row < batch.rows; ++row) selection[row] = row;
+    }
+    const data::StringRef* reasons = batch.columns[kReasonColumn].values<data::StringRef>();
+    const data::Column &starts = batch.columns[kStartColumn], &ends = batch.columns[kEndColumn];
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t row = selection[i];
+      picked[row] = reasons[row].view() == "late" && !starts.is_null(row) && window.retains(starts.values<int64_t>()[row], ends.values<int64_t>()[row]);
+    }
+  });
+  uint64_t rows = 0;
+  std::vector<data::Column> columns;
+  for (const auto& buffer : taken) {
+    const data::Batch late = buffer->view();
+    columns.clear();
+    for (const uint32_t column : rejects.row_columns(0)) columns.push_back(late.columns[column]);
+    data::Batch batch;
+    batch.rows = late.rows;
+    batch.columns = columns;
+    window.reapply(batch, late.columns[kStartColumn].values<int64_t>(), late.columns[kEndColumn].values<int64_t>());
+    rows += late.rows;
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::shared_ptr<const sql::Object> Database::late_rows_object(const std::string& name) {
@@ -44,7 +88,7 @@ std::shared_ptr<const sql::Object> Database::late_rows_object(const std::string&
     auto object = std::make_shared<sql::Object>();
     object->kind = sql::ObjectKind::kView;
     object->name = name;
-    object->columns = item.view->rejects->late_schema();
+    object->columns = item.view->rejects[0]->late_schema();
     object->append_only = true;
     object->time_offset_us.resize(object->columns.size());
     object->holds_content = true;
@@ -77,8 +121,9 @@ std::string Database::why_not_reapplied(Entry& item, std::vector<stream::Operato
     });
     if (!first && !reads) continue;
     if (!first) reached.push_back(name);
+    if (other.view->plan.retention_us > 0) return other.object->name + " reads it and lets go of its rows after a time (retention)";
     if (!other.live()) return other.object->name + " has not caught up yet";
-    for (stream::Operator* op : other.view->operators) {
+    for (stream::Operator* op : all_operators(*other.view)) {
       if (!op->can_correct(node->retain_us)) {
         return other.object->name + " reads it and cannot correct what it has given (" + op->label +
                "); a view with windows needs a retain_windows of at least " + plan::duration_text(node->retain_us);
@@ -92,60 +137,41 @@ std::string Database::why_not_reapplied(Entry& item, std::vector<stream::Operato
   return {};
 }
 
-Result<uint64_t> Database::reapply_late_rows(const sql::ObjectName& name, expr::ExprPtr where) {
+Result<uint64_t> Database::reapply_late_rows(const sql::ReapplyStatement& statement, expr::ExprPtr where) {
+  const sql::ObjectName& name = statement.view;
   Lock lock(*this);
+  RETURN_IF_ERROR(wait_for_room(lock, {}));
   ASSIGN_OR_RETURN(Entry * item, entry_of(name.name, name.offset));
   if (!item->view) {
     return Status(ErrorCode::kWrongObjectKind, "REAPPLY LATE ROWS takes a view; " + name.name + " is a " + sql::kind_name(item->object->kind), name.offset);
   }
-  RETURN_IF_ERROR(wait_for_room(lock, {}));
-  item = entry(name.name);
-  if (!item) return Status(ErrorCode::kUnknownObject, "the view was dropped: " + name.name, name.offset);
   ViewStage& view = *item->view;
   std::vector<stream::Operator*> corrected;
   if (const std::string why = why_not_reapplied(*item, corrected); !why.empty()) {
     return Status(ErrorCode::kNotIncremental, "late rows cannot be applied again: " + why, name.offset);
   }
-  stream::AggregateOperator* window = window_of(view);
   std::unique_ptr<expr::Program> program;
   if (where) {
-    ASSIGN_OR_RETURN(program, expr::Program::compile({where}, data::types_of(view.rejects->late_schema())));
+    ASSIGN_OR_RETURN(program, expr::Program::compile({where}, data::types_of(view.rejects[0]->late_schema())));
   }
-  std::vector<uint32_t> selection;
-  const auto taken = view.rejects->take_late([&](const data::Batch& batch, std::vector<bool>& picked) {
-    selection.resize(batch.rows);
-    uint32_t count = batch.rows;
-    if (program) {
-      expr::RowErrors errors;
-      count = program->select(batch, selection.data(), errors);
-    } else {
-      for (uint32_t row = 0; row < batch.rows; ++row) selection[row] = row;
-    }
-    const data::StringRef* reasons = batch.columns[kReasonColumn].values<data::StringRef>();
-    const data::Column &starts = batch.columns[kStartColumn], &ends = batch.columns[kEndColumn];
-    for (uint32_t i = 0; i < count; ++i) {
-      const uint32_t row = selection[i];
-      picked[row] = reasons[row].view() == "late" && !starts.is_null(row) && window->retains(starts.values<int64_t>()[row], ends.values<int64_t>()[row]);
-    }
-  });
-  uint64_t rows = 0;
-  if (taken.empty()) return rows;
+  Command command(*this);
+  if (recording()) {
+    RETURN_IF_ERROR(room_to_record(statement.statement_text.size()));
+    begin_record(command, RecordKind::kStatement).text(statement.statement_text);
+    RETURN_IF_ERROR(append_record(command));
+  }
   for (stream::Operator* op : corrected) op->set_correcting(true);
-  std::vector<data::Column> columns;
-  for (const auto& buffer : taken) {
-    const data::Batch late = buffer->view();
-    columns.clear();
-    for (const uint32_t column : view.rejects->row_columns(0)) columns.push_back(late.columns[column]);
-    data::Batch batch;
-    batch.rows = late.rows;
-    batch.columns = columns;
-    window->reapply(batch, late.columns[kStartColumn].values<int64_t>(), late.columns[kEndColumn].values<int64_t>());
-    rows += late.rows;
+  uint64_t rows = 0;
+  for (uint32_t core = 0; core < view.rejects.size(); ++core) {
+    if (stream::AggregateOperator* window = window_of(view, core)) rows += reapply_on(*view.rejects[core], *window, program.get());
   }
-  stream::Stage* stage = &view;
-  core_.run({}, {&stage, 1}, false);
+  if (rows > 0) {
+    stream::Stage* stage = &view;
+    core_.run({}, {&stage, 1}, false);
+  }
   for (stream::Operator* op : corrected) op->set_correcting(false);
-  after_tick();
+  if (rows > 0) after_tick();
+  RETURN_IF_ERROR(settle(lock, command));
   return rows;
 }
 

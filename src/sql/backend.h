@@ -156,7 +156,7 @@ class Backend {
   // The name under which find() gives the rows of late_rows('view'), for conditions on them.
   static std::string late_rows_of(const std::string& view) { return "late_rows('" + view + "')"; }
   // REAPPLY LATE ROWS: takes them out of late_rows('view') and corrects the view and those over it in one tick; how many.
-  virtual Result<uint64_t> reapply_late_rows(const ObjectName& view, expr::ExprPtr where) = 0;
+  virtual Result<uint64_t> reapply_late_rows(const ReapplyStatement& statement, expr::ExprPtr where) = 0;
 
   // SHOW <what> and EXPLAIN of what exists (ANALYZE with counters), DRAIN, SET, SUBSCRIBE.
   virtual Result<Relation> show(const ShowStatement& statement) = 0;

@@ -62,6 +62,7 @@ class ObjectsBackend : public Backend {
   Result<Relation> call_function(const std::string&, const std::string&) override { return no(); }
   Result<Relation> show(const ShowStatement&) override { return no(); }
   Result<std::string> explain(const std::string&, bool) override { return no(); }
+  Result<uint64_t> reapply_late_rows(const ReapplyStatement&, expr::ExprPtr) override { return no(); }
   Status drain(const std::function<bool()>&) override { return no(); }
   Status set(const OptionText&) override { return no(); }
   Result<std::unique_ptr<ChangeReader>> subscribe(const SubscribeStatement&, expr::ExprPtr) override { return no(); }

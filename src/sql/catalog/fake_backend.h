@@ -42,7 +42,7 @@ class FakeBackend : public Backend {
   Result<Relation> call_function(const std::string& function, const std::string& argument) override;
   Result<Relation> show(const ShowStatement& statement) override;
   Result<std::string> explain(const std::string& object, bool analyze) override;
-  Result<uint64_t> reapply_late_rows(const ObjectName&, expr::ExprPtr) override { return uint64_t{0}; }
+  Result<uint64_t> reapply_late_rows(const ReapplyStatement&, expr::ExprPtr) override { return uint64_t{0}; }
   Status drain(const std::function<bool()>& interrupted) override;
   Status set(const OptionText& option) override;
   Result<std::unique_ptr<ChangeReader>> subscribe(const SubscribeStatement& statement, expr::ExprPtr where) override;

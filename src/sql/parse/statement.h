@@ -123,6 +123,7 @@ struct SubscribeStatement {
 struct ReapplyStatement {
   ObjectName view;
   std::string where_text;  // blanked like SubscribeStatement::where_text, over the columns of late_rows('v')
+  std::string statement_text;
 };
 
 struct DrainStatement {};

@@ -220,6 +220,8 @@ Result<StatementBody> parse_subscribe(TokenCursor& cursor) {
 // REAPPLY LATE ROWS OF v [WHERE condition]
 Result<StatementBody> parse_reapply(TokenCursor& cursor) {
   ReapplyStatement reapply;
+  const int64_t whole = cursor.offset();
+  reapply.statement_text = cursor.script().substr(whole, cursor.tokens().back().end - whole);
   cursor.take();
   for (const char* word : {"LATE", "ROWS", "OF"}) RETURN_IF_ERROR(cursor.expect(word));
   ASSIGN_OR_RETURN(reapply.view, cursor.object_name("a view's name"));

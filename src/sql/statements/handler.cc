@@ -272,9 +272,9 @@ class Handler final : public StatementHandler {
       ASSIGN_OR_RETURN(where, bind_predicate(context, *backend_, *late, reapply.where_text));
     }
     return rows_result({"reapplied"}, {duckdb::LogicalType::BIGINT},
-                       [backend = backend_, name = reapply.view, where](duckdb::ClientContext&) -> Result<ValueRows> {
-                         auto rows = backend->reapply_late_rows(name, where);
-                         if (!rows.ok()) return at_name(rows.status(), name.offset);
+                       [backend = backend_, reapply, where](duckdb::ClientContext&) -> Result<ValueRows> {
+                         auto rows = backend->reapply_late_rows(reapply, where);
+                         if (!rows.ok()) return at_name(rows.status(), reapply.view.offset);
                          return ValueRows{{duckdb::Value::BIGINT(static_cast<int64_t>(*rows))}};
                        });
   }

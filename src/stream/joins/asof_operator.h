@@ -42,6 +42,7 @@ class AsofOperator final : public Operator {
   static Result<std::unique_ptr<AsofOperator>> make(const plan::AsofNode& node);
 
   void push(uint32_t port, const data::Batch& batch) override;
+  bool can_correct(int64_t) const override { return false; }
   void finish(const TickInfo& tick) override;
   uint64_t state_bytes() const override;
   uint64_t state_rows() const override { return left_.rows() + right_.rows(); }

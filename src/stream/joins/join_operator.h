@@ -36,6 +36,7 @@ class JoinOperator final : public Operator {
   static Result<std::unique_ptr<JoinOperator>> make(const plan::JoinNode& node);
 
   void push(uint32_t port, const data::Batch& batch) override;
+  bool can_correct(int64_t) const override { return !timed_; }
   void finish(const TickInfo& tick) override;
   uint64_t state_bytes() const override;
   uint64_t state_rows() const override { return sides_[0]->store().rows() + sides_[1]->store().rows(); }

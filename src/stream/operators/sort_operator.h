@@ -26,6 +26,7 @@ class SortOperator final : public Operator {
   ~SortOperator() override;
 
   void push(uint32_t port, const data::Batch& batch) override;
+  bool can_correct(int64_t) const override { return false; }
   void finish(const TickInfo& tick) override;
   uint64_t state_bytes() const override;
   uint64_t state_rows() const override { return heap_.size() + spilled_rows_; }

@@ -27,6 +27,7 @@ class TopNOperator final : public Operator {
   static Result<std::unique_ptr<TopNOperator>> make(const plan::TopNNode& node);
 
   void push(uint32_t port, const data::Batch& batch) override;
+  bool can_correct(int64_t) const override { return !time_partition_; }
   void finish(const TickInfo& tick) override;
   bool holds_content() const override { return true; }
   void keep_content(bool keep) override { keep_content_ = keep; }
