@@ -78,6 +78,7 @@ std::string checked_relation(const std::string& relation, const Comparison& comp
 
 struct OurRun {
   double wall_s = 0, cpu_s = 0;
+  uint64_t join_rows = 0, join_bytes = 0;
   stream::Histogram ticks;
 };
 
@@ -103,12 +104,21 @@ Result<std::unique_ptr<Database>> run_ours(const std::string& setup, const std::
     run.ticks.record(static_cast<uint64_t>(now - before));
     before = now;
   }
+  const int64_t pushed_cpu = process_cpu_ns(), pushed = monotonic_ns();
+  ASSIGN_OR_RETURN(auto joins, database->query("SELECT coalesce(sum(state_rows), 0)::BIGINT, coalesce(sum(state_bytes), 0)::BIGINT "
+                                                          "FROM laminar_operators() WHERE operator LIKE 'join%'"));
+  ASSIGN_OR_RETURN(const bool some, joins->next());
+  if (some) {
+    run.join_rows = std::stoull(joins->text(0));
+    run.join_bytes = std::stoull(joins->text(1));
+  }
+  const int64_t end_cpu = process_cpu_ns(), end = monotonic_ns();
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].time_column.empty()) continue;
     RETURN_IF_ERROR(appenders[i]->advance_watermark(data::kWatermarkEnded));
   }
-  run.wall_s = static_cast<double>(monotonic_ns() - begin) / 1e9;
-  run.cpu_s = static_cast<double>(process_cpu_ns() - cpu_begin) / 1e9;
+  run.wall_s = static_cast<double>(monotonic_ns() - end + pushed - begin) / 1e9;
+  run.cpu_s = static_cast<double>(process_cpu_ns() - end_cpu + pushed_cpu - cpu_begin) / 1e9;
   return database;
 }
 
@@ -135,6 +145,33 @@ std::string number(double value) {
 
 }  // namespace
 
+namespace {
+
+// A database of DuckDB that gets the rows in a hundred pieces and runs the query after each; the time of the queries.
+Result<double> recompute(const Comparison& comparison, std::vector<Input>& inputs) {
+  constexpr uint64_t kPieces = 100;
+  ASSIGN_OR_RETURN(const std::unique_ptr<duck::BatchEngine> engine, duck::BatchEngine::open());
+  for (const Input& input : inputs) RETURN_IF_ERROR(engine->create_table(input.source, input.store->schema()));
+  int64_t cpu_ns = 0;
+  for (uint64_t piece = 0; piece < kPieces; ++piece) {
+    for (const Input& input : inputs) {
+      const uint64_t rows = input.store->rows(), begin = rows * piece / kPieces, end = rows * (piece + 1) / kPieces;
+      std::vector<data::Column> columns = input.store->columns();
+      for (data::Column& column : columns) {
+        if (column.validity) return Status(ErrorCode::kNotImplemented, "recomputing over columns with NULLs");
+        column.data = static_cast<char*>(column.data) + begin * data::physical_size(column.physical);
+      }
+      RETURN_IF_ERROR(engine->append(input.source, columns, end - begin));
+    }
+    const int64_t before = process_cpu_ns();
+    RETURN_IF_ERROR(engine->run(comparison.batch_query).status());
+    cpu_ns += process_cpu_ns() - before;
+  }
+  return static_cast<double>(cpu_ns) / 1e9;
+}
+
+}  // namespace
+
 Result<Figures> compare(const Comparison& comparison, std::vector<Input>& inputs, duck::BatchEngine& engine,
                         const RunOptions& options) {
   Figures out;
@@ -155,6 +192,8 @@ Result<Figures> compare(const Comparison& comparison, std::vector<Input>& inputs
       wall.push_back(run.wall_s);
       cpu.push_back(run.cpu_s);
       ticks.merge(run.ticks);
+      out.join_rows = run.join_rows;
+      out.join_bytes = run.join_bytes;
       if (repeat + 1 == options.repeats && !comparison.is_stream) {
         progress.show(comparison.name + ": checksum");
         ASSIGN_OR_RETURN(const Checked checked, checksum_of(*database, checked_relation(comparison.view, comparison)));
@@ -178,6 +217,10 @@ Result<Figures> compare(const Comparison& comparison, std::vector<Input>& inputs
   out.tick_p99_us = static_cast<double>(ticks.quantile(0.99)) / 1e3;
   out.peak_rss_mib = peak_rss_mib();
 
+  if (options.recompute) {
+    progress.show(comparison.name + ": DuckDB after every 1 % of the rows");
+    ASSIGN_OR_RETURN(out.recompute_cpu_s, recompute(comparison, inputs));
+  }
   progress.show(comparison.name + ": checksums");
   if (comparison.is_stream) {
     OurRun run;
@@ -203,7 +246,9 @@ std::string to_json(const Figures& f) {
          ",\"duckdb_result_rows\":" + std::to_string(f.duckdb_result_rows) +
          ",\"duckdb_checksum\":" + json_text(f.duckdb_checksum) + ",\"ratio\":" + number(f.ratio()) +
          ",\"tick_p50_us\":" + number(f.tick_p50_us) + ",\"tick_p99_us\":" + number(f.tick_p99_us) +
-         ",\"peak_rss_mib\":" + number(f.peak_rss_mib) + "}";
+         ",\"peak_rss_mib\":" + number(f.peak_rss_mib) +
+         (f.join_rows > 0 ? ",\"join_state_rows\":" + std::to_string(f.join_rows) + ",\"bytes_per_row\":" + number(f.join_bytes_per_row()) : "") +
+         (f.recompute_cpu_s ? ",\"recompute_cpu_s\":" + number(*f.recompute_cpu_s) + ",\"recompute_ratio\":" + number(f.recompute_ratio()) : "") + "}";
 }
 
 std::string table_head() {
@@ -222,7 +267,15 @@ std::string table_line(const Figures& f) {
       f.equal()
           ? "equal"
           : ("DIFFERS: " + with_commas(f.result_rows) + " rows, DuckDB " + with_commas(f.duckdb_result_rows)).c_str());
-  return line;
+  std::string text = line;
+  if (f.join_rows > 0) {
+    text += "           join state: " + with_commas(f.join_rows) + " rows, " + number(f.join_bytes_per_row()) + " bytes_per_row\n";
+  }
+  if (f.recompute_cpu_s) {
+    std::snprintf(line, sizeof(line), "           DuckDB after every 1 %% of the rows: %.3f s, ratio %.1fx\n", *f.recompute_cpu_s, f.recompute_ratio());
+    text += line;
+  }
+  return text;
 }
 
 double peak_rss_mib() {

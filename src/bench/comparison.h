@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace laminar::bench {
 struct Input {
   std::string source;
   std::string time_column;  // by which several inputs are merged
-  std::unique_ptr<ColumnStore> store;
+  std::shared_ptr<ColumnStore> store;
 };
 
 struct Comparison {
@@ -35,6 +36,7 @@ struct RunOptions {
   uint64_t repeats = 3;
   uint64_t tick_rows = 16384;
   uint64_t cores = 1;  // for the views; with several, times are wall times
+  bool recompute = false;  // also DuckDB as one would keep a result fresh with it: the query again after every 1 % of the rows
 };
 
 struct Figures {
@@ -48,6 +50,8 @@ struct Figures {
   std::string duckdb_checksum;
   double tick_p50_us = 0, tick_p99_us = 0;
   double peak_rss_mib = 0;
+  uint64_t join_rows = 0, join_bytes = 0;  // what joins hold when all rows have come
+  std::optional<double> recompute_cpu_s;
   uint64_t cores = 1;
 
   bool equal() const { return checksum == duckdb_checksum && result_rows == duckdb_result_rows; }
@@ -56,6 +60,8 @@ struct Figures {
     if (cores > 1) return wall_s > 0 ? duckdb_wall_s / wall_s : 0;
     return cpu_s > 0 ? duckdb_cpu_s / cpu_s : 0;
   }
+  double recompute_ratio() const { return cpu_s > 0 ? recompute_cpu_s.value_or(0) / cpu_s : 0; }
+  double join_bytes_per_row() const { return join_rows > 0 ? static_cast<double>(join_bytes) / static_cast<double>(join_rows) : 0; }
   double rows_per_s() const { return wall_s > 0 ? static_cast<double>(rows) / wall_s : 0; }
 };
 

@@ -131,7 +131,8 @@ class Batch {
 
 class Judge {
  public:
-  Judge(uint64_t seed, const std::set<size_t>& wanted, size_t count) : seed_(seed), wanted_(wanted), history_(make_history(seed)), views_(make_views(seed, count)) {
+  Judge(uint64_t seed, const std::set<size_t>& wanted, size_t count, MakeViews make)
+      : seed_(seed), wanted_(wanted), history_(make_history(seed)), views_(make(seed, count)) {
     for (size_t i : wanted) closure_.insert(views_[i].relation.views.begin(), views_[i].relation.views.end());
   }
 
@@ -273,6 +274,8 @@ class Judge {
 
 }  // namespace
 
-Outcome check_history(uint64_t seed, const std::set<size_t>& wanted, size_t views_per_history) { return Judge(seed, wanted, views_per_history).run(); }
+Outcome check_history(uint64_t seed, const std::set<size_t>& wanted, size_t views_per_history, MakeViews make) {
+  return Judge(seed, wanted, views_per_history, make).run();
+}
 
 }  // namespace oracle

@@ -5,6 +5,9 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
+
+#include "query_generator.h"
 
 namespace oracle {
 
@@ -14,7 +17,9 @@ struct Outcome {
   std::set<size_t> passed;
 };
 
+using MakeViews = std::vector<View> (*)(uint64_t seed, size_t count);
+
 // Runs the views `wanted` of history `seed`, and those that they read.
-Outcome check_history(uint64_t seed, const std::set<size_t>& wanted, size_t views_per_history);
+Outcome check_history(uint64_t seed, const std::set<size_t>& wanted, size_t views_per_history, MakeViews make);
 
 }  // namespace oracle

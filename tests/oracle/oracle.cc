@@ -1,9 +1,9 @@
 // Random SQL over random histories, held to DuckDB's batch result and to the laws of change.
 //
-//   oracle [--seed N] [--queries N] [--seconds N] [--cores N] [--show]
+//   oracle [--joins] [--seed N] [--queries N] [--seconds N] [--cores N] [--show]
 //
 // Queries are numbered; query N belongs to history N / 24 and is the same in every run. --seconds goes on with new
-// queries until the time is over. --show prints the statements and does not run them.
+// queries until the time is over. --joins: queries that join. --show prints the statements and does not run them.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +12,7 @@
 #include <string>
 
 #include "check.h"
+#include "join_generator.h"
 #include "query_generator.h"
 #include "run.h"
 
@@ -23,10 +24,15 @@ int main(int argc, char** argv) {
   uint64_t seed = 24, queries = 960;
   double seconds = 0;
   bool show = false;
+  const char* joins = "";
+  oracle::MakeViews make = oracle::make_views;
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
     if (option == "--show") {
       show = true;
+    } else if (option == "--joins") {
+      joins = "--joins ";
+      make = oracle::make_join_views;
     } else if (i + 1 < argc && (option == "--seed" || option == "--queries" || option == "--seconds" || option == "--cores")) {
       const char* value = argv[++i];
       if (option == "--seed") seed = std::strtoull(value, nullptr, 10);
@@ -34,7 +40,7 @@ int main(int argc, char** argv) {
       else if (option == "--queries") queries = std::strtoull(value, nullptr, 10);
       else seconds = std::atof(value);
     } else {
-      std::fprintf(stderr, "usage: oracle [--seed N] [--queries N] [--seconds N] [--cores N] [--show]\n");
+      std::fprintf(stderr, "usage: oracle [--joins] [--seed N] [--queries N] [--seconds N] [--cores N] [--show]\n");
       return 2;
     }
   }
@@ -48,13 +54,13 @@ int main(int argc, char** argv) {
     do wanted.insert(next++ % kViewsPerHistory);
     while (next % kViewsPerHistory != 0 && (seconds > 0 || next < seed + queries));
     if (show) {
-      const auto views = oracle::make_views(history, kViewsPerHistory);
+      const auto views = make(history, kViewsPerHistory);
       for (size_t view : wanted) std::printf("-- %llu\n%s;\n-- %s\n", static_cast<unsigned long long>(history * kViewsPerHistory + view), views[view].create.c_str(), views[view].select.c_str());
       continue;
     }
-    const oracle::Outcome outcome = oracle::check_history(history, wanted, kViewsPerHistory);
+    const oracle::Outcome outcome = oracle::check_history(history, wanted, kViewsPerHistory, make);
     for (const auto& [view, text] : outcome.failed) {
-      std::printf("FAILED query %llu\n%srepeat: build/oracle --seed %llu --queries 1\n\n", static_cast<unsigned long long>(history * kViewsPerHistory + view), text.c_str(),
+      std::printf("FAILED query %llu\n%srepeat: build/oracle %s--seed %llu --queries 1\n\n", static_cast<unsigned long long>(history * kViewsPerHistory + view), text.c_str(), joins,
                   static_cast<unsigned long long>(history * kViewsPerHistory + view));
     }
     for (const auto& [view, text] : outcome.skipped) {

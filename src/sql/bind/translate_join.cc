@@ -211,7 +211,10 @@ bool Translator::follows_watermark(const Node& node) const {
 void Translator::retain(JoinNode& join, Node& left, Node& right, int64_t position) {
   const auto time_of = [&](Node& side) {
     const auto column = provide_time_column(side, objects_);
-    if (!column || side.columns[*column].type.physical() != data::Physical::kI64) {
+    if (column && !side.columns[*column].time_offset_us) {
+      throw BindFailure(ErrorCode::kNotImplemented, "retention by event time that is no TIMESTAMP is not implemented yet", position);
+    }
+    if (!column) {
       throw BindFailure(ErrorCode::kNeedsWatermark,
                         "retention is counted in event time: declare the source with WATERMARK FOR a column", position);
     }
@@ -325,6 +328,7 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
   // Tables and views are their own bound, and take rows of any time; streams are bounded by event time alone.
   if (timed) node->time = times.bound();
   const bool never = node->time && node->time->lower_us > node->time->upper_us;
+  const bool from_conditions = node->time && !never;
   if (never) node->time->upper_us = node->time->lower_us;  // no bound holds less; the conditions say the rest
   if (streams && !node->time) {
     if (!retention_us_) {
@@ -343,7 +347,7 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
   duckdb::vector<BoundPtr> residual;
   for (Conditions::Comparison& comparison : conditions.comparisons) {
     if (is_key(comparison)) continue;
-    if (node->time && !never && comparison.times && *comparison.times == std::pair(node->time->left, node->time->right)) continue;
+    if (from_conditions && comparison.times && *comparison.times == std::pair(node->time->left, node->time->right)) continue;
     visit_references(comparison.right, [&](duckdb::BoundReferenceExpression& reference) { reference.index += left_all; });
     residual.push_back(duckdb::make_uniq<duckdb::BoundComparisonExpression>(comparison.type, std::move(comparison.left),
                                                                             std::move(comparison.right)));

@@ -209,8 +209,8 @@ NodePtr Translator::delim_get(duckdb::LogicalOperator&) {
   delim_joins_.push_back(join);
   if (passes_stream(*left)) {
     throw BindFailure(ErrorCode::kUnboundedState,
-                      "this correlated subquery keeps all rows of a stream: join it within a time bound, or read a materialized "
-                      "view, which keeps its rows anyway",
+                      "this correlated subquery keeps all rows of a stream: write a SEMI or ANTI JOIN with the time bound in ON, or "
+                      "read a materialized view, which keeps its rows anyway",
                       facts_.subquery >= 0 ? facts_.subquery : facts_.first);
   }
   ColumnSet wanted(*this, *left);

@@ -119,6 +119,8 @@ class Builder {
       pipeline_.scans.push_back({static_cast<const plan::ScanNode&>(node).object, op, core, spread});
     } else if (node.kind == plan::NodeKind::kFilter) {
       static_cast<FilterOperator*>(op)->need_only(needed);
+    } else if (node.kind == plan::NodeKind::kJoin) {
+      static_cast<JoinOperator*>(op)->need_only(needed);
     }
     return op;
   }

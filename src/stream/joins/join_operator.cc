@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "base/check.h"
 #include "stream/operators/aggregate.h"
@@ -26,6 +27,35 @@ std::vector<data::Type> both_types(const plan::JoinNode& node) {
   std::vector<data::Type> types = node.inputs[0]->types();
   for (const data::Type& type : node.inputs[1]->types()) types.push_back(type);
   return types;
+}
+
+int64_t plus(int64_t time, int64_t by) {
+  int64_t sum;
+  if (!__builtin_add_overflow(time, by, &sum)) return sum;
+  return by < 0 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
+}
+
+template <uint32_t kSize>
+void gather_rows(const data::Column& from, const uint32_t* rows, uint32_t count, data::Column& to) {
+  const char* source = static_cast<const char*>(from.data);
+  char* target = static_cast<char*>(to.data);
+  for (uint32_t i = 0; i < count; ++i) std::memcpy(target + size_t{i} * kSize, source + size_t{rows[i]} * kSize, kSize);
+  if (!from.validity) return;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!from.is_null(rows[i])) continue;
+    data::set_null(to.validity, i);
+    std::memset(target + size_t{i} * kSize, 0, kSize);
+  }
+}
+
+void gather_rows(const data::Column& from, const uint32_t* rows, uint32_t count, data::Column& to) {
+  switch (data::physical_size(to.physical)) {
+    case 1: return gather_rows<1>(from, rows, count, to);
+    case 2: return gather_rows<2>(from, rows, count, to);
+    case 4: return gather_rows<4>(from, rows, count, to);
+    case 8: return gather_rows<8>(from, rows, count, to);
+    default: return gather_rows<16>(from, rows, count, to);
+  }
 }
 
 void copy_value(const data::Column& from, uint32_t from_row, data::Column& to, uint32_t to_row) {
@@ -62,6 +92,7 @@ JoinOperator::JoinOperator(const plan::JoinNode& node, std::unique_ptr<expr::Pro
       waits_(timed_ && node.unmatched_at_close), shape_(key_types(node)), groups_(&shape_, &pool_), residual_(std::move(residual)), pair_types_(both_types(node)),
       key_columns_(node.keys.size()), hashes_(data::kBatchRowsMax), taking_part_(data::kBatchRowsMax),
       selection_(data::kBatchRowsMax), pair_slots_(data::kBatchRowsMax), pair_changes_(data::kBatchRowsMax),
+      pair_rows_(data::kBatchRowsMax),
       row_groups_(data::kBatchRowsMax), pairs_(pair_types_), single_(types()), selector_(pair_types_) {
   set_ports(2);
   label = std::string("join ") + plan::to_text(kind_);
@@ -99,12 +130,25 @@ JoinOperator::JoinOperator(const plan::JoinNode& node, std::unique_ptr<expr::Pro
     if (input.time) input.time_offset_us = below.columns[*input.time].time_offset_us.value_or(0);
     heads_[port] = shape_.append(8);
     std::memset(shape_.prototype.data() + heads_[port], 0xff, 8);
-    sides_[port] = std::make_unique<JoinSide>(input.types, heads_[port], below.append_only);
+    JoinSide::Options options;
+    options.head = heads_[port];
+    options.unique = below.append_only;
+    options.counts = input.counts;
+    if (input.released) options.time = input.time;
+    sides_[port] = std::make_unique<JoinSide>(input.types, options);
   }
   if (!node.append_only) tick_.emplace(types());
   changes_.reserve(data::kBatchRowsMax);
   maybe_empty_.reserve(data::kBatchRowsMax);
   errors_.items.reserve(data::kBatchRowsMax);
+  need_only(std::vector<bool>(types().size(), true));
+}
+
+void JoinOperator::need_only(const std::vector<bool>& needed) {
+  pair_needed_ = needed;
+  pair_needed_.resize(pair_types_.size(), false);  // a semi join's pairs are looked at by the residual alone
+  if (!pairs_out_) pair_needed_.assign(pair_types_.size(), false);
+  if (residual_) pair_needed_.assign(pair_types_.size(), true);  // what fails is shown whole
 }
 
 bool JoinOperator::is_late(const Input& input, const data::Batch& batch, uint32_t row) const {
@@ -149,16 +193,50 @@ bool JoinOperator::takes_part(uint32_t port, const data::Batch& batch, uint32_t 
   return false;
 }
 
+// The rows of the batch that can match go to taking_part_.
+uint32_t JoinOperator::select_rows(uint32_t port, const data::Batch& batch) {
+  const Input& input = inputs_[port];
+  bool nulls = false;
+  for (const uint32_t key : input.keys) nulls |= batch.columns[key].validity != nullptr;
+  if (timed_) nulls |= batch.columns[*input.time].validity != nullptr;
+  uint32_t count = 0;
+  if (nulls || input.time_offset_us != 0) {
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      if (takes_part(port, batch, row)) taking_part_[count++] = row;
+    }
+    return count;
+  }
+  const int64_t* times = timed_ ? batch.columns[*input.time].values<int64_t>() : nullptr;
+  const int64_t last = input.last_watermark;
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    const bool late = times && times[row] < (batch.row_watermark ? std::max(batch.row_watermark[row], last) : last);
+    if (late && !takes_part(port, batch, row)) continue;
+    taking_part_[count++] = row;
+  }
+  return count;
+}
+
+// Of rows that only come, equal ones may come as one with a weight: each is a row of its own here.
+void JoinOperator::push_repeated(uint32_t port, const data::Batch& batch) {
+  RowSelector one(inputs_[port].types);
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    data::Batch single = one.select(batch, &row, 1);
+    single.weights = nullptr;
+    for (int64_t i = 0; i < batch.weights[row]; ++i) push(port, single);
+  }
+}
+
 void JoinOperator::push(uint32_t port, const data::Batch& batch) {
   DCHECK(batch.rows <= data::kBatchRowsMax);
   if (batch.rows == 0) return;
+  if (batch.weights && !sides_[port]->has_weights() && std::any_of(batch.weights, batch.weights + batch.rows, [](int64_t w) { return w != 1; })) {
+    return push_repeated(port, batch);
+  }
   counters.rows_in += batch.rows;
   const Input& input = inputs_[port];
   JoinSide& own = *sides_[port];
-  uint32_t count = 0;
-  for (uint32_t row = 0; row < batch.rows; ++row) {
-    if (takes_part(port, batch, row)) taking_part_[count++] = row;
-  }
+  const JoinSide& other = *sides_[1 - port];
+  const uint32_t count = select_rows(port, batch);
   counters.rows_out += count;
   for (size_t k = 0; k < input.keys.size(); ++k) key_columns_[k] = batch.columns[input.keys[k]];
   hash_keys(shape_, key_columns_, batch.rows, hashes_.data());
@@ -168,61 +246,97 @@ void JoinOperator::push(uint32_t port, const data::Batch& batch) {
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t row = taking_part_[i];
     char* group = row_groups_[i];
+    if (const uint32_t met = other.first(group); met != JoinSide::kNone) other.prefetch(met);
     const JoinSide::Applied applied = own.apply(group, batch, row);
-    if (applied.fresh && input.released) {
-      const data::Column& time = batch.columns[*input.time];
-      // One without a time is older than any.
-      own.set_time(applied.slot, time.is_null(row) ? kWatermarkNone : time.values<int64_t>()[row]);
-    }
-    if (batch.weight(row) < 0 && !(group_header(group).mark & kGroupMaybeEmpty)) {
+    const int64_t weight = batch.weight(row);
+    if (weight < 0 && !(group_header(group).mark & kGroupMaybeEmpty)) {
       group_header(group).mark |= kGroupMaybeEmpty;
       maybe_empty_.push_back(group);
     }
-    changes_.push_back({row, applied.slot, batch.weight(row), 0, applied.fresh});
-    meet(port, batch, static_cast<uint32_t>(changes_.size() - 1), group);
+    changes_.push_back({row, applied.slot, weight, 0, applied.fresh});
   }
-  settle(port, batch, static_cast<uint32_t>(changes_.size()));
+  for (uint32_t i = 0; i < count; ++i) {
+    // The row of a semi or anti join that was there before knows its matches.
+    if (!pairs_out_ && port == 0 && !changes_[i].fresh) continue;
+    timed_ ? meet_in_time(port, batch, i, row_groups_[i]) : meet(port, batch, i, row_groups_[i]);
+  }
+  settle(port, batch, count);
   deliver(single_);
   own.sweep();
   erase_empty_groups();
 }
 
-// Whether a row of `port` and one of the other side lie within the time bound.
-bool JoinOperator::in_time(uint32_t port, int64_t time, int64_t other) const {
-  const int64_t left = port == 0 ? time : other, right = port == 0 ? other : time;
-  return shift_time(left, lower_us_) <= right && right <= shift_time(left, upper_us_);
+// Lines up the partners that the key gives a change; whether they match is found for many at once.
+void JoinOperator::meet(uint32_t port, const data::Batch& batch, uint32_t change, const char* group) {
+  const JoinSide& other = *sides_[1 - port];
+  for (uint32_t slot = other.first(group); slot != JoinSide::kNone; slot = other.next(slot)) add_pair(port, batch, change, slot);
 }
 
-// Lines up the partners that the key gives a change; whether they match is found for many at once.
-void JoinOperator::meet(uint32_t port, const data::Batch& batch, uint32_t change, char* group) {
-  // The row of a semi or anti join that was there before knows its matches.
-  if (!pairs_out_ && port == 0 && !changes_[change].fresh) return;
+// The same for the part of the chain that lies within the time bound, from its nearer end.
+void JoinOperator::meet_in_time(uint32_t port, const data::Batch& batch, uint32_t change, const char* group) {
   const JoinSide& other = *sides_[1 - port];
-  const uint32_t left_width = static_cast<uint32_t>(inputs_[0].types.size());
-  const uint32_t own_first = port == 0 ? 0 : left_width, other_first = port == 0 ? left_width : 0;
-  for (uint32_t slot = other.first(group); slot != JoinSide::kNone; slot = other.next(slot)) {
-    if (timed_ && !in_time(port, batch.columns[*inputs_[port].time].values<int64_t>()[changes_[change].row], other.time(slot))) continue;
-    if (pairs_.full()) settle_pairs(port, batch);
-    const uint32_t at = pairs_.rows++;
-    for (uint32_t c = 0; c < inputs_[port].types.size(); ++c) {
-      copy_value(batch.columns[c], changes_[change].row, pairs_.column(own_first + c), at);
+  uint32_t slot = other.first(group);
+  if (slot == JoinSide::kNone) return;
+  const int64_t time = batch.columns[*inputs_[port].time].values<int64_t>()[changes_[change].row];
+  const int64_t least = port == 0 ? plus(time, lower_us_) : plus(time, -upper_us_);
+  const int64_t greatest = port == 0 ? plus(time, upper_us_) : plus(time, -lower_us_);
+  const int64_t newest = other.time(slot);
+  if (newest <= greatest) {
+    for (; slot != JoinSide::kNone && other.time(slot) >= least; slot = other.next(slot)) add_pair(port, batch, change, slot);
+    return;
+  }
+  const uint32_t end = other.last(group);
+  const int64_t oldest = other.time(end);
+  if (oldest > greatest || newest < least) return;
+  // Whose distance to the bound is less; as doubles, for times may lie at the ends of time.
+  if (static_cast<double>(least) - static_cast<double>(oldest) < static_cast<double>(newest) - static_cast<double>(greatest)) {
+    for (slot = end; slot != JoinSide::kNone; slot = other.previous(slot)) {
+      const int64_t at = other.time(slot);
+      if (at > greatest) return;
+      if (at >= least) add_pair(port, batch, change, slot);
     }
-    const std::span<const data::Column> columns = other.store().chunk_columns(slot);
-    for (uint32_t c = 0; c < columns.size(); ++c) {
-      copy_value(columns[c], slot % RowStore::kChunkRows, pairs_.column(other_first + c), at);
-    }
-    const int64_t weight = changes_[change].weight * other.weight(slot);
-    pairs_.weights()[at] = weight;
-    pairs_.has_weights |= weight != 1;
-    pair_slots_[at] = slot;
-    pair_changes_[at] = change;
+    return;
+  }
+  for (; slot != JoinSide::kNone; slot = other.next(slot)) {
+    const int64_t at = other.time(slot);
+    if (at < least) return;
+    if (at <= greatest) add_pair(port, batch, change, slot);
   }
 }
 
-void JoinOperator::settle_pairs(uint32_t port, const data::Batch&) {
+inline void JoinOperator::add_pair(uint32_t port, const data::Batch& batch, uint32_t change, uint32_t slot) {
+  if (pairs_.full()) settle_pairs(port, batch);
+  const uint32_t at = pairs_.rows++;
+  pair_slots_[at] = slot;
+  pair_changes_[at] = change;
+}
+
+// The columns of the pairs lined up, one by one.
+void JoinOperator::fill_pairs(uint32_t port, const data::Batch& batch) {
+  const JoinSide& other = *sides_[1 - port];
+  const uint32_t left_width = static_cast<uint32_t>(inputs_[0].types.size());
+  const uint32_t own_first = port == 0 ? 0 : left_width, other_first = port == 0 ? left_width : 0;
+  const uint32_t count = pairs_.rows;
+  for (uint32_t i = 0; i < count; ++i) pair_rows_[i] = changes_[pair_changes_[i]].row;
+  for (uint32_t c = 0; c < inputs_[port].types.size(); ++c) {
+    if (pair_needed_[own_first + c]) gather_rows(batch.columns[c], pair_rows_.data(), count, pairs_.column(own_first + c));
+  }
+  for (uint32_t c = 0; c < inputs_[1 - port].types.size(); ++c) {
+    if (pair_needed_[other_first + c]) other.rows().gather(c, pair_slots_.data(), count, pairs_.column(other_first + c));
+  }
+  if (!batch.weights && !other.has_weights()) return;
+  for (uint32_t i = 0; i < count; ++i) {
+    const int64_t weight = changes_[pair_changes_[i]].weight * other.weight(pair_slots_[i]);
+    pairs_.weights()[i] = weight;
+    pairs_.has_weights |= weight != 1;
+  }
+}
+
+void JoinOperator::settle_pairs(uint32_t port, const data::Batch& batch) {
   if (pairs_.rows == 0) return;
   pairs_.sequence_base = sequence_;
   sequence_ += pairs_.rows;
+  fill_pairs(port, batch);
   const data::Batch view = pairs_.view();
   uint32_t matched = view.rows;
   if (residual_) {
@@ -236,24 +350,24 @@ void JoinOperator::settle_pairs(uint32_t port, const data::Batch&) {
       reject.message = *item.message;
       rejects()->reject(pair_types_, view, item.row, reject);
     }
-  } else {
-    for (uint32_t i = 0; i < matched; ++i) selection_[i] = i;
   }
   if (pairs_out_ && matched > 0) deliver(matched == view.rows ? view : selector_.select(view, selection_.data(), matched));
   JoinSide& other = *sides_[1 - port];
   const bool count_own = inputs_[port].counts, count_other = inputs_[1 - port].counts;
   for (uint32_t i = 0; i < matched && (count_own || count_other); ++i) {
-    Change& change = changes_[pair_changes_[selection_[i]]];
-    const uint32_t slot = pair_slots_[selection_[i]];
-    change.matches += other.weight(slot);
+    const uint32_t pair = residual_ ? selection_[i] : i;
+    Change& change = changes_[pair_changes_[pair]];
+    const uint32_t slot = pair_slots_[pair];
+    const int64_t weight = other.weight(slot);
+    change.matches += weight;
     if (!count_other) continue;
     const bool before = other.matches(slot) > 0;
     const bool after = (other.matches(slot) += change.weight) > 0;
     if (before == after) continue;
     if (kind_ == JoinKind::kSemi) {
-      append_single(1 - port, slot, after ? other.weight(slot) : -other.weight(slot));
+      append_single(1 - port, slot, after ? weight : -weight);
     } else if (!waits_) {
-      append_single(1 - port, slot, after ? -other.weight(slot) : other.weight(slot));
+      append_single(1 - port, slot, after ? -weight : weight);
     }
   }
   pairs_.clear();
@@ -273,10 +387,16 @@ void JoinOperator::settle(uint32_t port, const data::Batch& batch, uint32_t comp
 }
 
 void JoinOperator::append_single(uint32_t port, uint32_t slot, int64_t weight) {
-  append_single(port, sides_[port]->store().chunk_columns(slot), slot % RowStore::kChunkRows, weight);
+  const PackedRows& rows = sides_[port]->rows();
+  append_single(port, weight, [&](uint32_t column, data::Column& to, uint32_t at) { rows.copy(slot, column, to, at); });
 }
 
 void JoinOperator::append_single(uint32_t port, std::span<const data::Column> columns, uint32_t row, int64_t weight) {
+  append_single(port, weight, [&](uint32_t column, data::Column& to, uint32_t at) { copy_value(columns[column], row, to, at); });
+}
+
+template <class Copy>
+void JoinOperator::append_single(uint32_t port, int64_t weight, const Copy& copy) {
   if (weight == 0) return;
   if (single_.full()) deliver(single_);
   const uint32_t left_width = static_cast<uint32_t>(inputs_[0].types.size());
@@ -286,7 +406,7 @@ void JoinOperator::append_single(uint32_t port, std::span<const data::Column> co
   for (uint32_t c = 0; c < single_.column_count(); ++c) {
     data::Column& to = single_.column(c);
     if (c >= first && c < end) {
-      copy_value(columns[c - first], row, to, at);
+      copy(c - first, to, at);
       continue;
     }
     const uint32_t size = data::physical_size(to.physical);
@@ -306,8 +426,13 @@ void JoinOperator::deliver(data::BatchBuffer& buffer) {
 }
 
 void JoinOperator::deliver(const data::Batch& batch) {
-  if (tick_) tick_->apply(batch);
-  else emit(batch);
+  if (!tick_) return emit(batch);
+  tick_->apply(batch);
+  if (tick_->distinct_rows() >= kHeldRowsMax) emit_held();
+}
+
+void JoinOperator::emit_held() {
+  tick_->drain([this](const data::Batch& batch) { emit(batch); });
 }
 
 void JoinOperator::erase_empty_groups() {
@@ -329,13 +454,17 @@ void JoinOperator::release(uint32_t port) {
                             : shift_time(shift_time(watermark, inputs_[input.released_by].time_offset_us), -input.release_after_us);
   JoinSide& side = *sides_[port];
   const bool unmatched_out = waits_ && input.counts && kind_ != JoinKind::kSemi;
-  for (uint32_t slot; (slot = side.due(limit)) != JoinSide::kNone;) {
-    if (unmatched_out && side.matches(slot) <= 0) append_single(port, slot, side.weight(slot));
-    char* group = side.group(slot);
-    side.remove(slot);
-    if (!(group_header(group).mark & kGroupMaybeEmpty)) {
-      group_header(group).mark |= kGroupMaybeEmpty;
-      maybe_empty_.push_back(group);
+  uint32_t slots[64];
+  while (const uint32_t count = side.due(limit, slots, 64)) {
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t slot = slots[i];
+      if (unmatched_out && side.matches(slot) <= 0) append_single(port, slot, side.weight(slot));
+      char* group = side.group(slot);
+      side.remove(slot);
+      if (!(group_header(group).mark & kGroupMaybeEmpty)) {
+        group_header(group).mark |= kGroupMaybeEmpty;
+        maybe_empty_.push_back(group);
+      }
     }
   }
   deliver(single_);
@@ -347,7 +476,7 @@ void JoinOperator::finish(const TickInfo&) {
   release(1);
   erase_empty_groups();
   for (uint32_t port = 0; port < 2; ++port) inputs_[port].last_watermark = port_watermark(port);
-  if (tick_) tick_->drain([this](const data::Batch& batch) { emit(batch); });
+  if (tick_) emit_held();
   // A side that holds its content is beside time.
   const bool one_sided = !timed_ && inputs_[0].released != inputs_[1].released;
   set_output_watermark(one_sided ? port_watermark(inputs_[0].released ? 0 : 1) : input_watermark());

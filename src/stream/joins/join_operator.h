@@ -3,7 +3,9 @@
 // A change of one side meets the rows that the other side has at that moment, weights multiplied, and then becomes part
 // of its own side; in whatever order the inputs push, the sum over a tick is the change of the join. Rows of a side that
 // outer, semi and anti joins keep count their matches; when a count begins or ceases to be positive, what follows
-// from it comes out in the same tick. Where changes could cancel, the output of a tick is consolidated. NULL keys never match.
+// from it comes out in the same tick. Where changes could cancel, the output of a tick is consolidated, as long as it is not
+// large: what goes beyond kHeldRowsMax comes out in pieces, each a whole number of changes, so that one row that meets
+// millions needs no memory for them. NULL keys never match.
 //
 // With a time bound, left + lower <= right <= left + upper, a row leaves when no partner can come any more: a left row
 // when the right watermark is above its time + upper, a right row when the left watermark is above its time - lower.
@@ -39,9 +41,13 @@ class JoinOperator final : public Operator {
   bool can_correct(int64_t) const override { return !timed_; }
   void finish(const TickInfo& tick) override;
   uint64_t state_bytes() const override;
-  uint64_t state_rows() const override { return sides_[0]->store().rows() + sides_[1]->store().rows(); }
+  uint64_t state_rows() const override { return sides_[0]->rows().rows() + sides_[1]->rows().rows(); }
+  // Columns that nobody reads are the same in every row. Before the first tick.
+  void need_only(const std::vector<bool>& needed);
 
  private:
+  static constexpr uint64_t kHeldRowsMax = 64 * 1024;
+
   struct Input {
     std::vector<data::Type> types;
     std::vector<uint32_t> keys;
@@ -64,17 +70,24 @@ class JoinOperator final : public Operator {
   JoinOperator(const plan::JoinNode& node, std::unique_ptr<expr::Program> residual);
 
   bool is_late(const Input& input, const data::Batch& batch, uint32_t row) const;
+  void push_repeated(uint32_t port, const data::Batch& batch);
+  uint32_t select_rows(uint32_t port, const data::Batch& batch);
   bool takes_part(uint32_t port, const data::Batch& batch, uint32_t row);
-  void meet(uint32_t port, const data::Batch& batch, uint32_t change, char* group);
+  void meet(uint32_t port, const data::Batch& batch, uint32_t change, const char* group);
+  void meet_in_time(uint32_t port, const data::Batch& batch, uint32_t change, const char* group);
+  void add_pair(uint32_t port, const data::Batch& batch, uint32_t change, uint32_t slot);
   void settle(uint32_t port, const data::Batch& batch, uint32_t complete);
   void settle_pairs(uint32_t port, const data::Batch& batch);
+  void fill_pairs(uint32_t port, const data::Batch& batch);
   void release(uint32_t port);
-  bool in_time(uint32_t port, int64_t time, int64_t other) const;
   // A row of `port` alone: of a semi or anti join as it is, else with NULLs for the other side.
   void append_single(uint32_t port, std::span<const data::Column> columns, uint32_t row, int64_t weight);
   void append_single(uint32_t port, uint32_t slot, int64_t weight);
+  template <class Copy>
+  void append_single(uint32_t port, int64_t weight, const Copy& copy);
   void deliver(data::BatchBuffer& buffer);
   void deliver(const data::Batch& batch);
+  void emit_held();
   void erase_empty_groups();
 
   const plan::JoinKind kind_;
@@ -91,13 +104,14 @@ class JoinOperator final : public Operator {
   std::unique_ptr<JoinSide> sides_[2];
   std::unique_ptr<expr::Program> residual_;
   std::vector<data::Type> pair_types_;
+  std::vector<bool> pair_needed_;  // by column of a pair
   std::optional<WeightedRows> tick_;  // the changes of a tick, where they can cancel
   uint64_t sequence_ = 0;
 
   // Scratch.
   std::vector<data::Column> key_columns_;
   std::vector<uint64_t> hashes_;
-  std::vector<uint32_t> taking_part_, selection_, pair_slots_, pair_changes_;
+  std::vector<uint32_t> taking_part_, selection_, pair_slots_, pair_changes_, pair_rows_;
   std::vector<char*> row_groups_, maybe_empty_;
   std::vector<Change> changes_;
   data::BatchBuffer pairs_, single_;
