@@ -3,6 +3,26 @@
 #include <cstdio>
 
 namespace laminar::bench {
+namespace {
+
+std::string json_text(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned char>(c));
+      out += escape;
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+}  // namespace
 
 void Report::add(const Figures& figures) {
   if (!json_ && !head_printed_) std::fputs(table_head().c_str(), stdout);
@@ -18,6 +38,10 @@ void Report::add(const Figures& figures) {
 }
 
 void Report::fail(std::string_view name, const Status& status) {
+  if (json_) {
+    const std::string message = status.error().code_text() + ": " + status.error().message;
+    std::fputs(("{\"name\":" + json_text(name) + ",\"error\":" + json_text(message) + "}\n").c_str(), stdout);
+  }
   std::fflush(stdout);
   std::fprintf(stderr, "laminar bench %.*s: error %s: %s\n", static_cast<int>(name.size()), name.data(),
                status.error().code_text().c_str(), status.error().message.c_str());

@@ -15,7 +15,7 @@ class Report {
   void add(const Figures& figures);
   // 0, or 1 when a result differed or something failed.
   int exit_code() const { return exit_code_; }
-  // Prints `laminar bench NAME: text`.
+  // Prints `laminar bench NAME: text`; with JSON also a line with the name and the error.
   void fail(std::string_view name, const Status& status);
 
  private:

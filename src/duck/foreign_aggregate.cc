@@ -57,6 +57,8 @@ class Instance final : public expr::ForeignAggregate::Instance {
     bound_->function.GetStateDestructorCallback()(point_at(states), data, rows);
   }
 
+  void release_memory() override { arena_.Reset(); }
+
  private:
   duckdb::Vector& point_at(char* const* states) {
     pointers_.SetVectorType(duckdb::VectorType::FLAT_VECTOR);

@@ -498,9 +498,16 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
   Lock lock(*this);
   if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
   RETURN_IF_ERROR(wait_for_room(lock, {}));
+  Command command(*this);
+  ASSIGN_OR_RETURN(const uint64_t affected, change_tables(changes, Apply::kDo, command));
+  RETURN_IF_ERROR(settle(lock, command));
+  return affected;
+}
+
+Result<uint64_t> Database::change_tables(std::span<const sql::Change> changes, Apply mode, Command& command) {
   // What takes rows away may go on.
   const bool adds = std::any_of(changes.begin(), changes.end(), [](const sql::Change& c) { return c.kind != sql::Change::Kind::kErase; });
-  if (adds) RETURN_IF_ERROR(check_memory(true));
+  if (adds && mode != Apply::kDoRecorded) RETURN_IF_ERROR(check_memory(true));
   struct Done {
     TableStage* table;
     std::unique_ptr<ChangeList> list;
@@ -509,7 +516,6 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
   std::vector<std::unique_ptr<BatchBuffer>> stamped;  // source rows with PROCTIME() columns filled in
   std::vector<stream::Core::Input> inputs;
   std::vector<std::unique_ptr<Batch>> views;
-  Command command(*this);
   const int64_t now_us = command.now_us();
   uint64_t affected = 0;
   Status status;
@@ -523,6 +529,10 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
     Entry* item = entry(change.object);
     if (!item) {
       status = Status(ErrorCode::kUnknownObject, "there is no object named " + change.object);
+      break;
+    }
+    if (change.expected && item->object != change.expected) {
+      status = Status(ErrorCode::kUnknownObject, "the object was changed or dropped meanwhile: " + change.object);
       break;
     }
     if (item->source && change.kind == sql::Change::Kind::kInsert) {
@@ -574,16 +584,17 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
     affected += *rows;
     for (auto& buffer : list.batches()) push(&table, &table.store, buffer->view());
   }
-  if (status.ok() && recording() && !inputs.empty()) {
+  if (status.ok() && mode == Apply::kDo && recording() && !inputs.empty()) {
     encode_changes(changes, begin_record(command, RecordKind::kApply));
     status = append_record(command);
   }
-  if (!status.ok()) {
+  if (!status.ok() || mode == Apply::kTry) {
     while (!done.empty()) {
       done.back().table->store.revert(*done.back().list);
       done.pop_back();
     }
-    return status;
+    RETURN_IF_ERROR(status);
+    return affected;
   }
   if (inputs.empty()) return affected;
   for (auto& [source, rows] : source_rows) {
@@ -592,7 +603,6 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
   }
   core_.run(inputs, {}, false);
   after_tick();
-  RETURN_IF_ERROR(settle(lock, command));
   return affected;
 }
 

@@ -82,7 +82,7 @@ class Database final : public sql::Backend {
   Status create_sink(const sql::CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) override;
   Status drop(sql::ObjectKind kind, const sql::ObjectName& name, bool if_exists, bool cascade) override;
   void begin_group() override;
-  Status commit_group() override;
+  Status commit_group(std::span<const sql::Change> changes) override;
   void rollback_group() override;
   Result<std::vector<std::unique_ptr<sql::Snapshot>>> snapshot(const std::vector<std::string>& objects,
                                                                const std::function<bool()>& interrupted) override;
@@ -194,7 +194,7 @@ class Database final : public sql::Backend {
   struct Replay;
   Status replay_record(Replay& replay, std::string_view record);
   Status replay_append(ByteReader& in);
-  Status replay_apply(ByteReader& in);
+  Status replay_apply(ByteReader& in, bool commits_group);
   Status replay_source_rows(ByteReader& in);
   Status replay_caught_up(const std::string& view);
   Status start_recovered_sinks();
@@ -202,6 +202,13 @@ class Database final : public sql::Backend {
 
   // Starting views.
   Status start_views(const std::vector<std::string>& names);
+  // All changes in one tick or none. kTry: whether they can be made; nothing has changed then. kDoRecorded: they are in
+  // the log already.
+  enum class Apply { kTry, kDo, kDoRecorded };
+  Result<uint64_t> change_tables(std::span<const sql::Change> changes, Apply mode, Command& command);
+  void undo_group();
+  // The sink gets no more changes of its input.
+  void detach(SinkStage& sink);
   Status prepare_start(ViewStage& view);
   void go_live(const std::vector<ViewStage*>& views);
   bool inputs_live(const ViewStage& view);

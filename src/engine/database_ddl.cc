@@ -338,7 +338,7 @@ Status Database::make_sink(const sql::CreateSink& statement, const std::string& 
   if (input->sink || input->source) {
     return Status(ErrorCode::kWrongObjectKind, "a sink reads a view, stream or table: " + from, statement.from.offset);
   }
-  if (input->table) return Status(ErrorCode::kNotImplemented, "a sink over a table is not there yet; create a view over it: " + from, statement.from.offset);
+  if (input->table) return Status(ErrorCode::kNotImplemented, "a sink takes the changes of a view or a query, not of a table by its name: write FROM (SELECT * FROM " + from + ")", statement.from.offset);
   ASSIGN_OR_RETURN(const stream::Connector* connector, connector_of(statement.options, statement.name));
   if (!connector->is_sink()) {
     return Status(ErrorCode::kInvalidOption, "connector " + std::string(connector->name()) + " makes sources only", statement.name.offset);
@@ -486,21 +486,23 @@ void Database::disconnect(ViewStage& view, const stream::Pipeline::Scan& scan) {
   core_.disconnect(input->stage(), &view);
 }
 
+void Database::detach(SinkStage& sink) {
+  Entry* input = entry(sink.from);
+  if (!input) return;
+  Subscription* subscription = &sink.subscription();
+  if (input->view) input->view->detach(subscription);
+  if (input->late) {
+    input->late->store.remove_output(subscription);
+    std::erase(input->late->operators, static_cast<stream::Operator*>(subscription));
+  }
+}
+
 void Database::remove_entry(const std::string& name) {
   const std::string key = lower(name);
   auto found = entries_.find(key);
   CHECK(found != entries_.end());
   Entry& item = found->second;
-  if (item.sink) {
-    Subscription* subscription = &item.sink->subscription();
-    if (Entry* input = entry(item.sink->from)) {
-      if (input->view) input->view->detach(subscription);
-      if (input->late) {
-        input->late->store.remove_output(subscription);
-        std::erase(input->late->operators, static_cast<stream::Operator*>(subscription));
-      }
-    }
-  }
+  if (item.sink) detach(*item.sink);
   if (item.view) {
     ViewStage& view = *item.view;
     for (const stream::Pipeline::Scan& scan : view.pipeline.scans) {
@@ -570,17 +572,11 @@ Status Database::drop(ObjectKind kind, const sql::ObjectName& name, bool if_exis
   std::vector<std::unique_ptr<SourceStage>> sources;
   for (const std::string& object : doomed) {
     Entry& candidate = entries_.at(object);
-    SinkStage* sink = candidate.sink.get();
-    if (sink && entry(sink->from)) {
-      // Detach while its input is still there, then keep the stage beyond the entry.
-      Entry* input = entry(sink->from);
-      if (input->view) input->view->detach(&sink->subscription());
-      if (input->late) {
-        input->late->store.remove_output(&sink->subscription());
-        std::erase(input->late->operators, static_cast<stream::Operator*>(&sink->subscription()));
-      }
+    if (candidate.sink) {
+      // While its input is still there; the stage itself outlives the entry.
+      detach(*candidate.sink);
+      sinks.push_back(std::move(candidate.sink));
     }
-    if (candidate.sink) sinks.push_back(std::move(candidate.sink));
     if (candidate.view) {
       for (auto& catch_up : candidate.view->catch_up) catch_up->feed.reset();
       candidate.view->catch_up.clear();
@@ -605,18 +601,30 @@ void Database::begin_group() {
   (void)record_kind(command, RecordKind::kBeginGroup);
 }
 
-Status Database::commit_group() {
+Status Database::commit_group(std::span<const sql::Change> changes) {
   Lock lock(*this);
   if (!group_open_) return {};
+  // The views start before the changes come, so what can fail is tried first.
+  Status status = changes.empty() ? Status() : wait_for_room(lock, {});
   Command command(*this);
-  RETURN_IF_ERROR(room_to_record(kSmallRecordBytes));
-  group_open_ = false;
-  std::vector<std::string> views;
-  views.swap(group_views_);
+  ByteWriter encoded;
+  if (recording()) encode_changes(changes, encoded);
+  if (status.ok()) status = room_to_record(kSmallRecordBytes + encoded.size());
+  if (status.ok()) status = change_tables(changes, Apply::kTry, command).status();
+  if (status.ok()) {
+    group_open_ = false;
+    status = start_views(group_views_);
+  }
+  if (!status.ok()) {
+    (void)record_kind(command, RecordKind::kRollbackGroup);
+    undo_group();
+    return status;
+  }
+  group_views_.clear();
   group_created_.clear();
-  const Status started = start_views(views);
-  RETURN_IF_ERROR(record_kind(command, RecordKind::kCommitGroup));
-  RETURN_IF_ERROR(started);
+  RETURN_IF_ERROR(record_ddl(command, nullptr, RecordKind::kCommitGroup,
+                             [&](ByteWriter& out) { out.raw(encoded.view().data(), encoded.size()); }));
+  RETURN_IF_ERROR(change_tables(changes, Apply::kDoRecorded, command).status());
   return settle(lock, command);
 }
 
@@ -625,6 +633,10 @@ void Database::rollback_group() {
   if (!group_open_) return;
   Command command(*this);
   (void)record_kind(command, RecordKind::kRollbackGroup);
+  undo_group();
+}
+
+void Database::undo_group() {
   group_open_ = false;
   group_views_.clear();
   std::vector<std::string> created;

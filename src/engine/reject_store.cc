@@ -125,6 +125,8 @@ std::vector<std::unique_ptr<BatchBuffer>> RejectStore::take_late(const std::func
 
 void RejectStore::reject(const std::vector<Type>& types, const data::Batch& batch, uint32_t row, const stream::Reject& reject) {
   if (reject.reason == RejectReason::kError) {
+    // A failing row that is taken back was listed when it came.
+    if (batch.weight(row) < 0) return;
     BatchBuffer& to = errors_.room(rows_max_);
     const uint32_t at_row = to.rows++;
     put_string(to, 0, at_row, reject.message);

@@ -48,8 +48,10 @@ uint64_t long_string_bytes(const Batch& batch, uint32_t row) {
 
 void ChangeList::add(const Batch& from, uint32_t row, int64_t weight, uint64_t row_id) {
   if (batches_.empty() || batches_.back()->full()) batches_.push_back(std::make_unique<BatchBuffer>(types_));
-  batches_.back()->append_row(from, row, weight);
-  row_ids_.push_back(row_id);
+  BatchBuffer& buffer = *batches_.back();
+  buffer.append_row(from, row, weight);
+  buffer.sequence()[buffer.rows - 1] = row_id;
+  buffer.has_sequence = true;
 }
 
 TableStore::TableStore(data::Schema schema, std::vector<uint32_t> primary_key)
@@ -108,7 +110,32 @@ Error TableStore::duplicate_key(const Batch& batch, uint32_t row) const {
                    " of the statement; use INSERT OR REPLACE or ON CONFLICT to change existing rows"};
 }
 
+std::vector<TableStore::Arrival>::iterator TableStore::arrival(uint64_t id) {
+  return std::lower_bound(arrivals_.begin(), arrivals_.end(), id, [](const Arrival& a, uint64_t b) { return a.id < b; });
+}
+
+uint64_t TableStore::slot_of(uint64_t id) {
+  const auto found = arrival(id);
+  return found != arrivals_.end() && found->id == id ? found->slot : kGone;
+}
+
+Status TableStore::check_present(std::span<const uint64_t> row_ids) {
+  for (uint64_t id : row_ids) {
+    if (slot_of(id) == kGone) {
+      return Status(ErrorCode::kConflict, "rows of " + label + " were changed by another statement meanwhile; run this one again");
+    }
+  }
+  return {};
+}
+
+// Between statements only: revert() looks for the rows of a statement by their places.
+void TableStore::forget_gone() {
+  if (arrivals_.size() < 2 * live_rows_ + kBatchRowsMax) return;
+  std::erase_if(arrivals_, [](const Arrival& a) { return a.slot == kGone; });
+}
+
 Result<uint64_t> TableStore::insert(std::span<const Batch> rows, OnConflict on_conflict, ChangeList& changes) {
+  forget_gone();
   std::unordered_set<std::string> seen;
   uint32_t row_number = 0;
   for (const Batch& batch : rows) {
@@ -129,7 +156,8 @@ Result<uint64_t> TableStore::insert(std::span<const Batch> rows, OnConflict on_c
           remove(found->second, &changes);
         }
       }
-      const uint64_t id = place(batch, i);
+      const uint64_t id = next_id_++;
+      place(batch, i, id);
       changes.add(batch, i, 1, id);
       ++affected;
     }
@@ -138,13 +166,15 @@ Result<uint64_t> TableStore::insert(std::span<const Batch> rows, OnConflict on_c
 }
 
 Result<uint64_t> TableStore::update(std::span<const uint64_t> row_ids, std::span<const Batch> new_rows, ChangeList& changes) {
+  forget_gone();
+  RETURN_IF_ERROR(check_present(row_ids));
   // Keys may swap among the updated rows: judge the statement's result as a whole.
   std::unordered_set<std::string> freed, taken;
   size_t next = 0;
   for (uint64_t id : row_ids) {
-    Chunk& chunk = chunks_[id / kBatchRowsMax];
-    CHECK(chunk.live[id % kBatchRowsMax]);
-    if (!primary_key_.empty()) freed.insert(key_of(chunk_view(chunk), static_cast<uint32_t>(id % kBatchRowsMax)));
+    const uint64_t slot = slot_of(id);
+    if (!primary_key_.empty())
+      freed.insert(key_of(chunk_view(chunks_[slot / kBatchRowsMax]), static_cast<uint32_t>(slot % kBatchRowsMax)));
   }
   for (const Batch& batch : new_rows) {
     for (uint32_t i = 0; i < batch.rows; ++i, ++next) {
@@ -160,7 +190,8 @@ Result<uint64_t> TableStore::update(std::span<const uint64_t> row_ids, std::span
   for (uint64_t id : row_ids) remove(id, &changes);
   for (const Batch& batch : new_rows) {
     for (uint32_t i = 0; i < batch.rows; ++i) {
-      const uint64_t id = place(batch, i);
+      const uint64_t id = next_id_++;
+      place(batch, i, id);
       changes.add(batch, i, 1, id);
     }
   }
@@ -168,27 +199,32 @@ Result<uint64_t> TableStore::update(std::span<const uint64_t> row_ids, std::span
 }
 
 Result<uint64_t> TableStore::erase(std::span<const uint64_t> row_ids, ChangeList& changes) {
+  forget_gone();
+  RETURN_IF_ERROR(check_present(row_ids));
   for (uint64_t id : row_ids) remove(id, &changes);
   return row_ids.size();
 }
 
 void TableStore::revert(const ChangeList& changes) {
-  size_t change = changes.row_ids_.size();
   for (size_t b = changes.batches_.size(); b-- > 0;) {
     const Batch batch = changes.batches_[b]->view();
     for (uint32_t i = batch.rows; i-- > 0;) {
-      --change;
-      if (batch.weight(i) > 0) {
-        remove(changes.row_ids_[change], nullptr);
-      } else {
-        // The slot freed last is taken first, so the row gets its own slot, and its id, back.
-        CHECK(place(batch, i) == changes.row_ids_[change]);
+      const uint64_t id = batch.sequence_of(i);
+      if (batch.weight(i) < 0) {
+        place(batch, i, id);
+        continue;
+      }
+      remove(id, nullptr);
+      // Nobody has seen the id: the next row gets it, as if nothing had been tried.
+      if (id + 1 == next_id_ && arrivals_.back().id == id) {
+        --next_id_;
+        arrivals_.pop_back();
       }
     }
   }
 }
 
-uint64_t TableStore::place(const Batch& batch, uint32_t row) {
+void TableStore::place(const Batch& batch, uint32_t row, uint64_t id) {
   if (free_.empty()) {
     Chunk chunk{std::make_unique<BatchBuffer>(types()), std::vector<uint8_t>(kBatchRowsMax), 0};
     chunk.rows->rows = kBatchRowsMax;
@@ -200,26 +236,36 @@ uint64_t TableStore::place(const Batch& batch, uint32_t row) {
     chunks_.push_back(std::move(chunk));
     for (uint32_t i = kBatchRowsMax; i-- > 0;) free_.push_back(base + i);
   }
-  const uint64_t id = free_.back();
+  const uint64_t slot = free_.back();
   free_.pop_back();
-  Chunk& chunk = chunks_[id / kBatchRowsMax];
-  copy_row(batch, row, *chunk.rows, static_cast<uint32_t>(id % kBatchRowsMax));
-  chunk.live[id % kBatchRowsMax] = 1;
+  Chunk& chunk = chunks_[slot / kBatchRowsMax];
+  copy_row(batch, row, *chunk.rows, static_cast<uint32_t>(slot % kBatchRowsMax));
+  chunk.live[slot % kBatchRowsMax] = 1;
+  if (arrivals_.empty() || arrivals_.back().id < id) {
+    arrivals_.push_back({id, slot});
+  } else if (const auto at = arrival(id); at->id == id) {
+    at->slot = slot;
+  } else {
+    arrivals_.insert(at, {id, slot});
+  }
   if (!primary_key_.empty()) index_[key_of(batch, row)] = id;
   ++live_rows_;
-  return id;
 }
 
 void TableStore::remove(uint64_t row_id, ChangeList* changes) {
-  Chunk& chunk = chunks_[row_id / kBatchRowsMax];
-  const uint32_t slot = static_cast<uint32_t>(row_id % kBatchRowsMax);
+  const auto at = arrival(row_id);
+  CHECK(at != arrivals_.end() && at->id == row_id && at->slot != kGone);
+  const uint64_t place = at->slot;
+  at->slot = kGone;
+  Chunk& chunk = chunks_[place / kBatchRowsMax];
+  const uint32_t slot = static_cast<uint32_t>(place % kBatchRowsMax);
   CHECK(chunk.live[slot]);
   const Batch view = chunk_view(chunk);
   if (changes) changes->add(view, slot, -1, row_id);
   if (!primary_key_.empty()) index_.erase(key_of(view, slot));
   chunk.dead_string_bytes += long_string_bytes(view, slot);
   chunk.live[slot] = 0;
-  free_.push_back(row_id);
+  free_.push_back(place);
   --live_rows_;
   if (chunk.dead_string_bytes > data::StringArena::kBlockBytes &&
       chunk.dead_string_bytes * 2 > chunk.rows->strings().used_bytes()) {
@@ -246,24 +292,31 @@ void TableStore::compact(Chunk& chunk) {
 
 void TableStore::scan_content(const stream::BatchVisitor& visit) {
   BatchBuffer live(types());
-  for (size_t i = 0; i < chunks_.size(); ++i) {
-    Chunk& chunk = chunks_[i];
-    const Batch view = chunk.rows->view();
-    live.clear();
-    for (uint32_t slot = 0; slot < kBatchRowsMax; ++slot) {
-      if (!chunk.live[slot]) continue;
-      live.append_row(view, slot, 1);
-      live.sequence()[live.rows - 1] = i * uint64_t{kBatchRowsMax} + slot;
-    }
+  const auto pass = [&] {
+    if (live.rows == 0) return;
     live.has_sequence = true;
-    if (live.rows > 0) visit(live.view());
+    visit(live.view());
+    live.clear();
+  };
+  uint64_t viewed = kGone;
+  Batch view;
+  for (const Arrival& arrival : arrivals_) {
+    if (arrival.slot == kGone) continue;
+    if (arrival.slot / kBatchRowsMax != viewed) {
+      viewed = arrival.slot / kBatchRowsMax;
+      view = chunk_view(chunks_[viewed]);
+    }
+    live.append_row(view, static_cast<uint32_t>(arrival.slot % kBatchRowsMax), 1);
+    live.sequence()[live.rows - 1] = arrival.id;
+    if (live.full()) pass();
   }
+  pass();
 }
 
 uint64_t TableStore::state_bytes() const {
   uint64_t row_bytes = 0;
   for (const data::Field& field : schema_) row_bytes += data::physical_size(field.type.physical());
-  uint64_t bytes = chunks_.size() * kBatchRowsMax * row_bytes;
+  uint64_t bytes = chunks_.size() * kBatchRowsMax * row_bytes + arrivals_.capacity() * sizeof(Arrival);
   for (const Chunk& chunk : chunks_) bytes += chunk.rows->strings().held_bytes();
   return bytes;
 }

@@ -4,7 +4,11 @@
 //
 // Threads: under the core's lock.
 // Bounds:  the rows themselves; bytes of replaced strings are reclaimed when they outweigh the live ones.
-// State:   rows by slot (the row id), an index over the primary key.
+// State:   rows by slot, the slots in order of arrival, an index over the primary key.
+//
+// A row id is the row's place in the order of arrival. A new version of a row is a new arrival, and no id is used twice:
+// an id that is gone means that somebody else has changed the row. Changes carry the id as their sequence, so a row that
+// is taken back comes with the place that it came with.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +38,6 @@ class ChangeList {
  private:
   std::vector<data::Type> types_;
   std::vector<std::unique_ptr<data::BatchBuffer>> batches_;
-  std::vector<uint64_t> row_ids_;  // of each change, in order
   friend class TableStore;
 };
 
@@ -43,7 +46,7 @@ class TableStore final : public stream::Operator {
   TableStore(data::Schema schema, std::vector<uint32_t> primary_key);
 
   // Each changes the rows and appends to `changes`; on an error nothing has changed. Returns the rows affected.
-  // A statement may name a row id once only.
+  // A statement may name a row id once only; kConflict when a row is no longer there.
   Result<uint64_t> insert(std::span<const data::Batch> rows, OnConflict on_conflict, ChangeList& changes);
   Result<uint64_t> update(std::span<const uint64_t> row_ids, std::span<const data::Batch> new_rows, ChangeList& changes);
   Result<uint64_t> erase(std::span<const uint64_t> row_ids, ChangeList& changes);
@@ -55,7 +58,7 @@ class TableStore final : public stream::Operator {
   void push(uint32_t port, const data::Batch& batch) override;
   void finish(const stream::TickInfo&) override { set_output_watermark(data::kWatermarkEnded); }
   bool holds_content() const override { return true; }
-  // Batches carry the row ids as sequence.
+  // In order of arrival; batches carry the row ids as sequence.
   void scan_content(const stream::BatchVisitor& visit) override;
   uint64_t state_rows() const override { return live_rows_; }
   uint64_t state_bytes() const override;
@@ -69,7 +72,18 @@ class TableStore final : public stream::Operator {
   std::string key_of(const data::Batch& batch, uint32_t row) const;
   Status check_not_null(const data::Batch& batch, uint32_t row) const;
   Error duplicate_key(const data::Batch& batch, uint32_t row) const;
-  uint64_t place(const data::Batch& batch, uint32_t row);
+  static constexpr uint64_t kGone = ~uint64_t{0};
+  struct Arrival {
+    uint64_t id;
+    uint64_t slot;  // kGone once the row is
+  };
+  // The place of an id in arrivals_, or where it would be.
+  std::vector<Arrival>::iterator arrival(uint64_t id);
+  // The slot of a row that is there, else kGone.
+  uint64_t slot_of(uint64_t id);
+  Status check_present(std::span<const uint64_t> row_ids);
+  void forget_gone();
+  void place(const data::Batch& batch, uint32_t row, uint64_t id);
   void remove(uint64_t row_id, ChangeList* changes);
   data::Batch chunk_view(Chunk& chunk) const;
   void compact(Chunk& chunk);
@@ -77,8 +91,10 @@ class TableStore final : public stream::Operator {
   data::Schema schema_;
   std::vector<uint32_t> primary_key_;
   std::vector<Chunk> chunks_;
-  std::vector<uint64_t> free_;
-  std::unordered_map<std::string, uint64_t> index_;
+  std::vector<uint64_t> free_;      // slots
+  std::vector<Arrival> arrivals_;   // ids ascend
+  uint64_t next_id_ = 0;
+  std::unordered_map<std::string, uint64_t> index_;  // key to id
   uint64_t live_rows_ = 0;
 };
 

@@ -51,6 +51,8 @@ class ForeignAggregate {
     virtual Status update(std::span<const data::Column> args, char* const* states, uint32_t rows) = 0;
     virtual Status finalize(char* const* states, uint32_t rows, data::Column& out, data::StringArena& strings) = 0;
     virtual void destroy(char* const* states, uint32_t rows) = 0;
+    // Once every state is destroyed: gives their memory back.
+    virtual void release_memory() = 0;
   };
   // The instance owns the arena of its states' memory; it outlives them.
   virtual std::unique_ptr<Instance> instantiate() const = 0;

@@ -43,6 +43,9 @@ struct Node {
   std::vector<OutputColumn> columns;
   // Proven by the planner:
   bool append_only = false;       // every change has weight +1
+  // A row that is taken back comes with the place in the total order that it came with. Where nothing is taken back, and
+  // in what filters and projections make of a table; not in content that operators form anew each tick.
+  bool keeps_order = false;
   std::vector<uint32_t> key;      // columns that identify a row, empty when none is known
   std::string state_bound;        // for EXPLAIN: what bounds this node's state; empty when it keeps none
   int64_t offset = -1;            // in the script

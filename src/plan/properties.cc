@@ -72,6 +72,7 @@ TimeOffset call_time_offset(const Expr& call, const Node& input) {
 void derive_filter(FilterNode& node) {
   const Node& input = *node.inputs[0];
   node.append_only = input.append_only;
+  node.keeps_order = input.keeps_order;
   node.key = input.key;
   for (size_t i = 0; i < node.columns.size(); ++i) {
     node.columns[i].time_offset_us = input.columns[i].time_offset_us;
@@ -82,6 +83,7 @@ void derive_filter(FilterNode& node) {
 void derive_project(ProjectNode& node) {
   const Node& input = *node.inputs[0];
   node.append_only = input.append_only;
+  node.keeps_order = input.keeps_order;
   for (size_t i = 0; i < node.columns.size(); ++i) {
     const Expr& expression = *node.expressions[i];
     node.columns[i].time_offset_us = time_offset(expression, input);
@@ -100,8 +102,11 @@ void derive_project(ProjectNode& node) {
 }
 
 void derive_union_all(UnionAllNode& node) {
-  node.append_only = true;
-  for (const NodePtr& input : node.inputs) node.append_only &= input->append_only;
+  node.append_only = node.keeps_order = true;
+  for (const NodePtr& input : node.inputs) {
+    node.append_only &= input->append_only;
+    node.keeps_order &= input->append_only || input->keeps_order;
+  }
   for (size_t i = 0; i < node.columns.size(); ++i) {
     TimeOffset offset = node.inputs[0]->columns[i].time_offset_us;
     TimeForm form = node.inputs[0]->columns[i].time_form;
@@ -117,6 +122,7 @@ void derive_union_all(UnionAllNode& node) {
 void derive_window_assign(WindowAssignNode& node) {
   const Node& input = *node.inputs[0];
   node.append_only = input.append_only;
+  node.keeps_order = input.keeps_order;
   const uint32_t start = static_cast<uint32_t>(input.columns.size()), end = start + 1;
   const bool cumulate = node.window.kind == WindowKind::kCumulate;
   if (!input.key.empty()) {
@@ -166,6 +172,10 @@ std::string aggregate_bound(const AggregateNode& node, size_t keys) {
       case AggregateKind::kQuantileCont: case AggregateKind::kQuantileDisc: case AggregateKind::kMedian:
       case AggregateKind::kStringAgg: case AggregateKind::kList:
         return true;
+      case AggregateKind::kForeign:
+        return changelog || !call.order_by.empty();
+      case AggregateKind::kApproxCountDistinct:
+        return changelog;
       case AggregateKind::kMin: case AggregateKind::kMax: case AggregateKind::kFirst: case AggregateKind::kLast:
       case AggregateKind::kArgMin: case AggregateKind::kArgMax:
         return changelog;
@@ -422,7 +432,7 @@ bool has_total_order(const Node& node) {
 void derive_properties(Node& node) {
   for (const NodePtr& input : node.inputs) derive_properties(*input);
   if (node.kind == NodeKind::kScan) return;
-  node.append_only = false;
+  node.append_only = node.keeps_order = false;
   node.key.clear();
   node.state_bound.clear();
   switch (node.kind) {

@@ -105,9 +105,10 @@ class Backend {
   virtual Status create_sink(const CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) = 0;
   virtual Status drop(ObjectKind kind, const ObjectName& name, bool if_exists, bool cascade) = 0;
 
-  // BEGIN ... COMMIT: views created between start together at one tick; rollback undoes the group's DDL.
+  // BEGIN ... COMMIT: views created between start together at one tick, and the transaction's changes are the next one;
+  // rollback undoes the group's DDL. A commit that fails has undone it too.
   virtual void begin_group() = 0;
-  virtual Status commit_group() = 0;
+  virtual Status commit_group(std::span<const Change> changes) = 0;
   virtual void rollback_group() = 0;
 
   // One tick for all named objects, waiting until views have caught up; `interrupted` is polled while waiting.

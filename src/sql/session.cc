@@ -33,7 +33,13 @@ Error shifted(Error error, int64_t begin) {
 bool is_about_object(const Error& error) {
   const auto code = static_cast<unsigned>(error.code);
   return error.offset < 0 && ((code >= 2000 && code < 3000) || error.code == ErrorCode::kNotImplemented ||
-                              error.code == ErrorCode::kConstraintViolated);
+                              error.code == ErrorCode::kConstraintViolated || error.code == ErrorCode::kUnknownOption ||
+                              error.code == ErrorCode::kInvalidOption);
+}
+
+// Nor for an INSERT with too few or too many values.
+bool is_about_values(const Error& error) {
+  return error.offset < 0 && error.code == ErrorCode::kBindError && error.message.ends_with("values were supplied");
 }
 
 // Where a name first stands in a statement's text, -1 when it does not.
@@ -241,6 +247,10 @@ Result<std::unique_ptr<Rows>> Session::Impl::run(std::string_view script, const 
   if (!rows.ok()) {
     Error error = rows.error();
     if (is_about_object(error)) error.offset = name_offset(subject, text);
+    if (is_about_values(error)) {
+      const int64_t values = name_offset("VALUES", text);
+      error.offset = values >= 0 ? values : name_offset("SELECT", text);
+    }
     return shifted(std::move(error), statement.begin);
   }
   (*rows)->impl().statement_begin = statement.begin;

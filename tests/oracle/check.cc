@@ -56,7 +56,7 @@ class Batch {
     for (; at_ < history_.events.size() && &history_.events[at_] != until; ++at_) {
       if (history_.events[at_].kind != Event::Kind::kTable) continue;
       std::string sql = history_.events[at_].sql;
-      sql.replace(sql.find("{t}"), 3, "memory.t");
+      for (size_t at = sql.find("{t}"); at != std::string::npos; at = sql.find("{t}")) sql.replace(at, 3, "memory.t");
       if (!run(sql)) return false;
     }
     return true;
@@ -144,6 +144,7 @@ class Judge {
     options.cut = random.pick<size_t>({1, 2, 5, 16, 40});
     options.subscribed = [&](size_t view) { return (view * 7 + seed_) % 3 != 0; };
     options.subscribed_late = [&](size_t view) { return (view + seed_) % 2 == 0; };
+    options.created_late = [&](size_t view) { return (view * 5 + seed_) % 4 == 0; };
     Run run(history_, views_, closure_, options);
     std::map<size_t, Content> contents, late;
     const bool went = run.go([&](const Event& check, bool last) { judge(run, batch, check, last, contents, late); });
@@ -160,6 +161,7 @@ class Judge {
       if (cut == options.cut) continue;
       Run::Options other = options;
       other.cut = cut;
+      if (cut == 7) other.created_late = {};
       if (cut != 1) other.subscribed = [&](size_t view) { return !options.subscribed(view); };
       Run again(history_, views_, closure_, other);
       const bool finished = again.go([&](const Event&, bool last) {

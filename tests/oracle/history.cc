@@ -1,6 +1,8 @@
 #include "history.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "random.h"
 
@@ -53,7 +55,7 @@ std::optional<T> nullable(Random& random, int percent, T value) {
 }
 
 struct Shape {
-  int nulls, disorder, far;
+  int nulls = 0, disorder = 0, far = 0, odd = 0;  // percent; odd: NaN, infinities, -0.0
   int64_t step_us, disorder_us;
   bool whole_seconds;
 };
@@ -65,6 +67,7 @@ Row random_row(Random& random, const Shape& shape, int64_t now_us, int64_t id) {
   row.v = nullable<int64_t>(random, shape.nulls, random.chance(10) ? random.between(-1'000'000'000, 1'000'000'000) : random.between(-20, 20));
   row.i = nullable<int32_t>(random, shape.nulls, static_cast<int32_t>(random.between(-5, 9)));
   row.x = nullable<double>(random, shape.nulls, static_cast<double>(random.between(-4000, 4000)) * 0.25);
+  if (random.chance(shape.odd)) row.x = random.pick<double>({std::nan(""), std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(), -0.0, 0.0});
   row.m = nullable<int64_t>(random, shape.nulls, random.between(-99'999, 99'999));
   row.d = nullable<int64_t>(random, shape.nulls, random.between(-3, 3) + (random.chance(5) ? -200'000 : 20'454));
   row.b = nullable<bool>(random, shape.nulls, random.chance(50));
@@ -82,7 +85,15 @@ Row random_row(Random& random, const Shape& shape, int64_t now_us, int64_t id) {
 
 std::string quoted(const std::string& text) { return "'" + text + "'"; }
 template <class T>
-std::string number(const std::optional<T>& value) { return value ? std::to_string(*value) : "NULL"; }
+std::string number(const std::optional<T>& value) {
+  if (!value) return "NULL";
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(*value)) return "'nan'::DOUBLE";
+    if (std::isinf(*value)) return *value > 0 ? "'inf'::DOUBLE" : "'-inf'::DOUBLE";
+    if (*value == 0 && std::signbit(*value)) return "'-0.0'::DOUBLE";
+  }
+  return std::to_string(*value);
+}
 std::string time_text(const std::optional<int64_t>& us) { return us ? "make_timestamp(" + std::to_string(*us) + ")" : "NULL"; }
 
 std::string values_of(const Row& row) {
@@ -92,7 +103,7 @@ std::string values_of(const Row& row) {
          time_text(row.ts);
 }
 
-std::string table_change(Random& random) {
+std::string one_table_change(Random& random) {
   const auto row = [&](int64_t id) {
     const auto value = [&](int64_t lo, int64_t hi) { return random.chance(12) ? std::string("NULL") : std::to_string(random.between(lo, hi)); };
     return "(" + std::to_string(id) + ", " + value(0, 3) + ", " + value(-15, 15) + ", " + value(-300, 300) + " * 0.5, " + value(-999, 999) + " * 0.25, " +
@@ -115,6 +126,15 @@ std::string table_change(Random& random) {
   }
 }
 
+// Sometimes several in a transaction: what reads the table first, as it reads what was there before.
+std::string table_change(Random& random) {
+  const std::string change = one_table_change(random);
+  if (!random.chance(20)) return change;
+  std::string insert = one_table_change(random);
+  while (insert.rfind("INSERT", 0) != 0) insert = one_table_change(random);
+  return "BEGIN; " + change + "; " + insert + "; COMMIT";
+}
+
 }  // namespace
 
 const char* source_columns() {
@@ -131,6 +151,7 @@ History make_history(uint64_t seed) {
   shape.nulls = random.pick<int>({0, 8, 30});
   shape.disorder = random.pick<int>({0, 30, 60});
   shape.far = random.pick<int>({0, 0, 2, 4});
+  shape.odd = random.pick<int>({0, 0, 0, 8});
   shape.step_us = random.pick<int64_t>({100'000, 1'000'000, 3'000'000});
   shape.disorder_us = random.pick<int64_t>({4, 15, 60}) * kSecond;
   shape.whole_seconds = random.chance(50);

@@ -222,7 +222,28 @@ class Generator {
     const auto same = [&](const std::string& text, Type type) { return Call{text, text, type}; };
     Call call;
     const Type any = some_type();
-    switch (random_.below(18)) {
+    // What orders the rows of a list, and ties: arrival, a table's key, or nothing but the values.
+    const bool is_table = from.name == "t";
+    switch (random_.below(23)) {
+      case 18: {
+        const Type type = random_.pick<Type>({Type::kBig, Type::kText, Type::kBool, Type::kTime});
+        const std::string value = e(type), key = random_.chance(50) ? leaf(from, Type::kBig) + random_.text({" DESC, ", ", ", " NULLS FIRST, "}) : "";
+        if (from.total_order) call = {"list(" + value + (key.empty() ? "" : " ORDER BY " + key.substr(0, key.size() - 2)) + ")", "list(" + value + " ORDER BY " + key + "_seq)", Type::kOther};
+        else if (is_table) call = same("list(" + value + " ORDER BY " + key + "id)", Type::kOther);
+        else call = same("list_sort(list(" + value + "))", Type::kOther);
+        break;
+      }
+      case 19: call = same("histogram(" + e(random_.chance(50) ? Type::kBig : Type::kText) + ")", Type::kOther); break;
+      case 20:
+        call = random_.chance(50) ? same("quantile_disc(" + e(Type::kBig) + ", [0.25, 0.5, 1])", Type::kOther)
+                                  : same("list_sort(list(DISTINCT " + e(random_.chance(50) ? Type::kBig : Type::kText) + "))", Type::kOther);
+        break;
+      case 21: call = same("median(" + e(random_.chance(50) ? Type::kTime : Type::kDate) + ")", Type::kOther); break;
+      case 22:
+        if (from.append_only) return aggregate(from, in_window, mergeable_only);
+        call.batch = "(DISTINCT " + e(any) + ")";
+        call = {"approx_count_distinct(" + call.batch.substr(10), "count" + call.batch, Type::kBig};
+        break;
       case 0: call = same("count(*)", Type::kBig); break;
       case 1: call = same("count(" + e(any) + ")", Type::kBig); break;
       case 2: call = same("count(DISTINCT " + e(any) + ")", Type::kBig); break;
@@ -234,16 +255,20 @@ class Generator {
       case 10: call = same(random_.text({"stddev_samp(", "stddev_pop(", "var_samp(", "var_pop(", "stddev("}) + e(random_.chance(50) ? Type::kBig : Type::kDouble) + ")", Type::kDouble); break;
       case 11: call = same(random_.text({"bool_and(", "bool_or("}) + e(Type::kBool) + ")", Type::kBool); break;
       case 12: {
+        if (is_table) {
+          call = same(random_.text({"first(", "last(", "any_value("}) + e(any) + " ORDER BY " + leaf(from, Type::kBig) + random_.text({"", " DESC"}) + ", id)", any == Type::kDecimal ? Type::kOther : any);
+          break;
+        }
         if (!from.total_order || !in_window || from.time.empty()) return aggregate(from, in_window, mergeable_only);
         const std::string function = random_.text({"first", "last"}), value = e(any);
         call = {function + "(" + value + ")", function + "(" + value + " ORDER BY " + from.time + ", _seq)", any == Type::kDecimal ? Type::kOther : any};
         break;
       }
       case 13: {
-        if (!from.total_order) return aggregate(from, in_window, mergeable_only);
+        if (!from.total_order && !is_table) return aggregate(from, in_window, mergeable_only);
         // Ties: the row that came first.
         const std::string text = random_.text({"arg_max(", "arg_min("}) + e(any) + ", " + leaf(from, Type::kBig);
-        call = {text + ")", text + " ORDER BY _seq)", any == Type::kDecimal ? Type::kOther : any};
+        call = {text + (is_table ? " ORDER BY id)" : ")"), text + (is_table ? " ORDER BY id)" : " ORDER BY _seq)"), any == Type::kDecimal ? Type::kOther : any};
         break;
       }
       case 14: call = same(random_.text({"median(", "quantile_cont("}) + e(random_.chance(50) ? Type::kBig : Type::kDouble), Type::kDouble);
@@ -257,7 +282,6 @@ class Generator {
         break;
       }
       default:
-        if (!from.append_only || mergeable_only) return aggregate(from, in_window, mergeable_only);
         call = same(random_.text({"bit_xor(", "bit_or(", "bit_and("}) + leaf(from, Type::kBig) + ")", Type::kBig);
         break;
     }
@@ -277,6 +301,7 @@ class Generator {
     view.relation.views = from.views;
     view.relation.views.push_back(index_);
     view.relation.fresh = from.fresh;
+    view.over_source = from.views.empty() && from.name != "t";
     return view;
   }
   void finish(View& view, const std::string& ours, const std::string& clauses = {}) {
@@ -616,8 +641,39 @@ class Generator {
     return view;
   }
 
+  // Sessions over an input that takes rows back are a function of its rows.
+  View session_of_changes(const Relation& from) {
+    View view = start(from);
+    Relation& to = view.relation;
+    to.columns = {{"ws", Type::kTime}, {"we", Type::kTime}};
+    Relation inner = from;
+    inner.columns.erase(std::remove_if(inner.columns.begin(), inner.columns.end(), [](const Column& c) { return c.type == Type::kTime; }), inner.columns.end());
+    const Grouping g = grouping(inner, to, 2, true, true);
+    const std::string filter = where(inner);
+    const Emission e = emission(from);
+    const int64_t gap = random_.pick<int64_t>({1, 3, 10, 30}) * kSecond;
+    const std::string time = "epoch_us(" + from.time + ")", by = g.keys.empty() ? "" : "PARTITION BY " + join(g.keys, ", ");
+    const std::string comma = by.empty() ? "PARTITION BY " : by + ", ";
+    std::string rows = "(SELECT *, " + time + " AS _t FROM " + from.batch + filter + (filter.empty() ? " WHERE " : " AND ") + from.time + " IS NOT NULL)";
+    rows = "(SELECT *, CASE WHEN _t - lag(_t) OVER (" + by + " ORDER BY _t) <= " + us(gap) + " THEN 0 ELSE 1 END AS _new FROM " + rows + ")";
+    rows = "(SELECT *, sum(_new) OVER (" + by + " ORDER BY _t RANGE UNBOUNDED PRECEDING) AS _sid FROM " + rows + ")";
+    rows = "(SELECT *, min(_t) OVER (" + comma + "_sid) AS _ws, max(_t) OVER (" + comma + "_sid) + " + us(gap) + " AS _we FROM " + rows + ")";
+    if (e.closes) rows = "(SELECT * FROM " + rows + " WHERE _we + " + us(gap + e.lateness) + " <= " + from.watermark + ")";
+    else if (!e.when.empty()) rows = "(SELECT * FROM " + rows + " WHERE " + e.when + ")";
+    view.closes = e.closes;
+    if (e.every) to.fresh = false;
+    const std::string keys = g.keys.empty() ? "" : join(g.keys, ", ") + ", ", call = "SESSION(" + from.time + ", " + interval(random_, gap) + ")";
+    to.batch = "(SELECT make_timestamp(_ws) AS ws, make_timestamp(_we) AS we, " + join(g.batch, ", ") + " FROM " + rows + " GROUP BY " + keys + "_ws, _we" + g.having + ")";
+    to.append_only = e.closes;
+    finish(view, "SELECT " + call_bound(call, "START") + " AS ws, " + call_bound(call, "END") + " AS we, " + join(g.ours, ", ") + " FROM " + from.name + filter + " GROUP BY " + keys + call + g.having, e.clauses);
+    return view;
+  }
+  // SESSION(...) as SESSION_START(...).
+  static std::string call_bound(const std::string& call, const char* bound) { return call.substr(0, call.find('(')) + "_" + bound + call.substr(call.find('(')); }
+
   View session() {
-    const Relation from = input([](const Relation& r) { return !r.time.empty() && r.rows; }, 0);
+    const Relation from = input([](const Relation& r) { return !r.time.empty() && (r.rows || !r.append_only); }, 0);
+    if (!from.append_only) return session_of_changes(from);
     View view = start(from);
     Relation& to = view.relation;
     to.columns = {{"window_start", Type::kTime}, {"window_end", Type::kTime}};

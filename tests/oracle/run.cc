@@ -188,17 +188,13 @@ bool Run::create() {
   const std::string table = std::string("CREATE TABLE t (") + table_columns() + ")";
   if (failed(connection_->execute(table), table)) return false;
   for (size_t i : wanted_) {
-    const View& view = views_[i];
-    if (std::any_of(view.relation.views.begin(), view.relation.views.end(), [&](size_t v) { return refused_.count(v); })) {
-      refused_[i] = "its input was refused";
-      continue;
+    const auto waits = [&](size_t v) { return waiting_.count(v) != 0; };
+    const std::vector<size_t>& inputs = views_[i].relation.views;
+    if (std::any_of(inputs.begin(), inputs.end(), waits) || (options_.created_late && !views_[i].over_source && options_.created_late(i))) {
+      waiting_.insert(i);
+    } else if (!create_view(i)) {
+      return false;
     }
-    const laminar::Status status = connection_->execute(view.create);
-    if (!status.ok()) {
-      refused_[i] = status.error().code_text() + ": " + status.text();
-      continue;
-    }
-    if (options_.subscribed && options_.subscribed(i) && !follow(i)) return false;
   }
   for (int i = 0; i < kSources; ++i) {
     auto appender = database_->appender("s" + std::to_string(i));
@@ -206,6 +202,20 @@ bool Run::create() {
     appenders_[i] = appender.take();
   }
   return true;
+}
+
+bool Run::create_view(size_t index) {
+  const View& view = views_[index];
+  if (std::any_of(view.relation.views.begin(), view.relation.views.end(), [&](size_t v) { return refused_.count(v); })) {
+    refused_[index] = "its input was refused";
+    return true;
+  }
+  const laminar::Status status = connection_->execute(view.create);
+  if (!status.ok()) {
+    refused_[index] = status.error().code_text() + ": " + status.text();
+    return true;
+  }
+  return !options_.subscribed || !options_.subscribed(index) || follow(index);
 }
 
 bool Run::follow(size_t view) {
@@ -223,6 +233,11 @@ bool Run::go(const std::function<void(const Event&, bool)>& at_check) {
   for (const Event& event : history_.events) {
     if (!apply(event)) return false;
     if (event.kind != Event::Kind::kCheck) continue;
+    if (seen == 0) {
+      for (size_t view : waiting_)
+        if (!create_view(view)) return false;
+      waiting_.clear();
+    }
     if (!poll()) return false;
     at_check(event, ++seen == checks);
     if (seen > 1 || !options_.subscribed_late) continue;
@@ -259,7 +274,7 @@ bool Run::apply(const Event& event) {
     case Event::Kind::kWatermark: return !failed(appenders_[event.source]->advance_watermark(event.time_us), "watermark");
     case Event::Kind::kTable: {
       std::string sql = event.sql;
-      sql.replace(sql.find("{t}"), 3, "t");
+      for (size_t at = sql.find("{t}"); at != std::string::npos; at = sql.find("{t}")) sql.replace(at, 3, "t");
       return !failed(connection_->execute(sql), sql);
     }
     case Event::Kind::kClock: database_->advance_clock(event.time_us); return true;

@@ -36,6 +36,7 @@ class Run {
     size_t cut = 1;  // rows a tick; 0: everything up to the next watermark, clock step, table change or check
     std::function<bool(size_t view)> subscribed;       // from the start
     std::function<bool(size_t view)> subscribed_late;  // from the first check on, with a snapshot
+    std::function<bool(size_t view)> created_late;     // at the first check, where it reads tables and views alone
   };
   Run(const History& history, const std::vector<View>& views, const std::set<size_t>& wanted, Options options);
   // Calls back at each check of the history; false when it could not go on: see error.
@@ -61,6 +62,7 @@ class Run {
     std::string log, fault;
   };
   bool create();
+  bool create_view(size_t view);
   bool apply(const Event& event);
   bool flush();
   bool poll();
@@ -77,6 +79,7 @@ class Run {
   size_t pending_[kSources] = {};
   std::map<size_t, Following> following_;
   std::map<size_t, std::string> refused_;
+  std::set<size_t> waiting_;  // to be created
 };
 
 }  // namespace oracle

@@ -188,7 +188,7 @@ Status Database::replay_record(Replay& replay, std::string_view record) {
       begin_group();
       return {};
     case RecordKind::kCommitGroup:
-      return commit_group();
+      return replay_apply(in, true);
     case RecordKind::kRollbackGroup:
       rollback_group();
       return {};
@@ -203,7 +203,7 @@ Status Database::replay_record(Replay& replay, std::string_view record) {
     case RecordKind::kAppend:
       return replay_append(in);
     case RecordKind::kApply:
-      return replay_apply(in);
+      return replay_apply(in, false);
     case RecordKind::kWatermark: {
       const std::shared_ptr<const sql::Object> source = find(std::string(in.text()));
       const int64_t watermark_us = in.get<int64_t>();
@@ -234,7 +234,7 @@ Status Database::replay_append(ByteReader& in) {
   return append_buffers(source, buffers);
 }
 
-Status Database::replay_apply(ByteReader& in) {
+Status Database::replay_apply(ByteReader& in, bool commits_group) {
   const uint32_t count = in.get<uint32_t>();
   struct Rows {
     std::vector<uint64_t> row_ids;
@@ -258,7 +258,7 @@ Status Database::replay_apply(ByteReader& in) {
     change.row_ids = rows[i].row_ids;
     change.rows = rows[i].batches;
   }
-  return apply(changes).status();
+  return commits_group ? commit_group(changes) : apply(changes).status();
 }
 
 // The tick of run_sources(), with the numbers of rows that it took then.

@@ -46,7 +46,7 @@ class ObjectsBackend : public Backend {
   Status create_sink(const CreateSink&, std::unique_ptr<plan::ViewPlan>) override { return no(); }
   Status drop(ObjectKind, const ObjectName&, bool, bool) override { return no(); }
   void begin_group() override {}
-  Status commit_group() override { return no(); }
+  Status commit_group(std::span<const Change>) override { return no(); }
   void rollback_group() override {}
   Result<std::vector<std::unique_ptr<Snapshot>>> snapshot(const std::vector<std::string>&,
                                                           const std::function<bool()>&) override {

@@ -114,7 +114,7 @@ void refuse_inner_sort(const Node& root) {
 }
 
 BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& text, int64_t retention_us = 0,
-                            bool is_stream = false) {
+                            bool is_stream = false, FilterPlace filters = FilterPlace::kPushedDown) {
   std::vector<JoinClause> clauses;
   auto statement = parse_query(text, clauses);
   rewrite_asof_joins(context, *statement->node, clauses);
@@ -124,13 +124,20 @@ BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& t
   relation.position = facts.first;
   RewrittenQuery query = [&] {
     try {
-      return rewrite_query(context, std::move(statement));
+      return rewrite_query(context, std::move(statement), filters);
     } catch (const std::exception& exception) {
       Error error = to_error(exception, text);
       if (error.offset < 0) error.offset = facts.file >= 0 ? facts.file : facts.first;
       throw BindFailure(std::move(error));
     }
   }();
+  if (filters == FilterPlace::kPushedDown && has_empty_part(*query.plan)) {
+    try {
+      return bind_relation(context, text, retention_us, is_stream, FilterPlace::kAsWritten);
+    } catch (const BindFailure&) {
+      // Joins may need their conditions pushed down: then the empty part has to do.
+    }
+  }
   Translator translator(context, facts);
   if (retention_us > 0) translator.set_retention(retention_us);
   if (is_stream) translator.allow_sort();

@@ -1,5 +1,6 @@
 #include "sql/bind/passes.h"
 
+#include <algorithm>
 #include <cstring>
 #include <duckdb/execution/column_binding_resolver.hpp>
 #include <duckdb/optimizer/common_aggregate_optimizer.hpp>
@@ -215,7 +216,13 @@ bool is_unwanted(const duckdb::Rule& rule) {
 
 }  // namespace
 
-RewrittenQuery rewrite_query(duckdb::ClientContext& context, duckdb::unique_ptr<duckdb::SQLStatement> statement) {
+bool has_empty_part(const LogicalOperator& plan) {
+  return plan.type == LogicalOperatorType::LOGICAL_EMPTY_RESULT ||
+         std::any_of(plan.children.begin(), plan.children.end(), [](const auto& child) { return has_empty_part(*child); });
+}
+
+RewrittenQuery rewrite_query(duckdb::ClientContext& context, duckdb::unique_ptr<duckdb::SQLStatement> statement,
+                             FilterPlace filters) {
   duckdb::Planner planner(context);
   planner.CreatePlan(std::move(statement));
   if (!planner.plan) throw BindFailure(ErrorCode::kInternal, "DuckDB has made no plan", -1);
@@ -234,12 +241,14 @@ RewrittenQuery rewrite_query(duckdb::ClientContext& context, duckdb::unique_ptr<
     if (is_unwanted(*rules[i])) rules.erase(rules.begin() + static_cast<std::ptrdiff_t>(i));
   }
   optimizer.rewriter.VisitOperator(*plan);
-  duckdb::FilterPullup pullup;
-  plan = pullup.Rewrite(std::move(plan));
-  duckdb::FilterPushdown pushdown(optimizer);
-  duckdb::unordered_set<duckdb::idx_t> top;
-  pushdown.CheckMarkToSemi(*plan, top);
-  plan = pushdown.Rewrite(std::move(plan));
+  if (filters == FilterPlace::kPushedDown) {
+    duckdb::FilterPullup pullup;
+    plan = pullup.Rewrite(std::move(plan));
+    duckdb::FilterPushdown pushdown(optimizer);
+    duckdb::unordered_set<duckdb::idx_t> top;
+    pushdown.CheckMarkToSemi(*plan, top);
+    plan = pushdown.Rewrite(std::move(plan));
+  }
   duckdb::Deliminator deliminator;
   plan = deliminator.Optimize(std::move(plan));
   duckdb::UnnestRewriter unnest;

@@ -21,8 +21,14 @@ struct RewrittenQuery {
   duckdb::shared_ptr<duckdb::Binder> binder;
 };
 
+// Where conditions go: as far down as they can, which drops what they leave empty, or where they were written.
+enum class FilterPlace { kPushedDown, kAsWritten };
+
 // Binds a SELECT and runs the passes.
-RewrittenQuery rewrite_query(duckdb::ClientContext& context, duckdb::unique_ptr<duckdb::SQLStatement> statement);
+RewrittenQuery rewrite_query(duckdb::ClientContext& context, duckdb::unique_ptr<duckdb::SQLStatement> statement,
+                             FilterPlace filters = FilterPlace::kPushedDown);
+// Whether a condition that is never true has cut off a part of the plan, with the windows and event times in it.
+bool has_empty_part(const duckdb::LogicalOperator& plan);
 
 // The offset of an expression in the script, or the nearest one below it; -1 when none carries a position.
 int64_t location_of(const duckdb::Expression& expression);

@@ -94,7 +94,7 @@ bool is_native(AggregateKind kind, const std::vector<Type>& arguments) {
       return arguments.empty();
     case AggregateKind::kArgMin:
     case AggregateKind::kArgMax:
-      return arguments.size() == 2;
+      return arguments.size() == 2 && arguments[1].kind != TypeKind::kBoxed;
     case AggregateKind::kSum:
     case AggregateKind::kAvg:
     case AggregateKind::kStddevSamp:
@@ -104,6 +104,9 @@ bool is_native(AggregateKind kind, const std::vector<Type>& arguments) {
     case AggregateKind::kQuantileCont:
     case AggregateKind::kMedian:
       return arguments.size() == 1 && is_number(arguments[0]);
+    case AggregateKind::kMin:
+    case AggregateKind::kMax:
+      return arguments.size() == 1 && arguments[0].kind != TypeKind::kBoxed;
     default:
       return arguments.size() == 1;
   }
@@ -265,22 +268,11 @@ AggregateCall Translator::aggregate_call(const duckdb::BoundAggregateExpression&
 
   call.text = call_text(call, name, columns);
   if (call.kind == AggregateKind::kForeign) {
-    if (!input->append_only) {
-      throw BindFailure(
-          ErrorCode::kNotIncremental,
-          name +
-              "() cannot take rows back, and its input retracts rows: use it over append-only input, or one "
-              "of count, sum, avg, min, max, stddev, quantile, string_agg, list",
-          position);
-    }
-    if (!call.order_by.empty()) {
-      throw BindFailure(ErrorCode::kNotIncremental, name + "() with ORDER BY cannot run incrementally", position);
-    }
     call.foreign = duck::make_foreign_aggregate(bound);
     if (!call.foreign) {
       throw BindFailure(ErrorCode::kNotIncremental, name + "() cannot run incrementally", position);
     }
-  } else if (wants_foreign_update(call.kind) && call.order_by.empty()) {
+  } else if (wants_foreign_update(call.kind)) {
     call.foreign = duck::make_foreign_aggregate(bound);
   }
   return call;

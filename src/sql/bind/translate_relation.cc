@@ -219,6 +219,7 @@ NodePtr Translator::scan(duckdb::LogicalGet& get) {
   node->object = object.name;
   objects_[object.name] = ours->description;
   node->append_only = object.append_only;
+  node->keeps_order = object.kind == ObjectKind::kTable;
   const auto& column_ids = get.GetColumnIds();
   std::vector<uint32_t> columns;
   for (const auto& id : column_ids) {

@@ -272,7 +272,7 @@ duckdb::SinkFinalizeType MergeOperator::Finalize(duckdb::Pipeline& pipeline, duc
                                                  duckdb::ClientContext& context,
                                                  duckdb::OperatorSinkFinalizeInput& input) const {
   const auto result = duckdb::PhysicalMergeInto::Finalize(pipeline, event, context, input);
-  LaminarTransaction::get(context, catalog_).flush(context);
+  LaminarTransaction::get(context, catalog_).flush(context, true);
   return result;
 }
 

@@ -27,7 +27,7 @@ class FakeBackend : public Backend {
   Status create_sink(const CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) override;
   Status drop(ObjectKind kind, const ObjectName& name, bool if_exists, bool cascade) override;
   void begin_group() override;
-  Status commit_group() override;
+  Status commit_group(std::span<const Change> changes) override;
   void rollback_group() override;
   Result<std::vector<std::unique_ptr<Snapshot>>> snapshot(const std::vector<std::string>& objects,
                                                           const std::function<bool()>& interrupted) override;

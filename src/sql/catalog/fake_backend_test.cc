@@ -220,10 +220,12 @@ void FakeBackend::begin_group() {
   before_group_ = state_;
 }
 
-Status FakeBackend::commit_group() {
-  std::lock_guard lock(mutex_);
-  log_.groups.push_back("commit");
-  return {};
+Status FakeBackend::commit_group(std::span<const Change> changes) {
+  {
+    std::lock_guard lock(mutex_);
+    log_.groups.push_back("commit");
+  }
+  return changes.empty() ? Status() : apply(changes).status();
 }
 
 void FakeBackend::rollback_group() {

@@ -131,6 +131,14 @@ void LaminarTransaction::add_change(PendingChange change) {
     for (const auto& buffer : change.rows) rows += buffer->rows;
   }
   std::lock_guard lock(mutex_);
+  for (const PendingChange& before : pending_) {
+    if (before.object != change.object || before.row_ids.empty() || change.row_ids.empty()) continue;
+    const std::set<uint64_t> taken(before.row_ids.begin(), before.row_ids.end());
+    if (std::any_of(change.row_ids.begin(), change.row_ids.end(), [&](uint64_t id) { return taken.contains(id); })) {
+      raise(ErrorCode::kNotImplemented,
+            "a transaction that changes a row twice is not implemented, as it reads what was there before it: " + change.object);
+    }
+  }
   pending_since_flush_ += rows;
   if (!pending_.empty()) {
     PendingChange& last = pending_.back();
@@ -145,23 +153,28 @@ void LaminarTransaction::add_change(PendingChange change) {
   pending_.push_back(std::move(change));
 }
 
-uint64_t LaminarTransaction::flush(duckdb::ClientContext& context) {
+uint64_t LaminarTransaction::flush(duckdb::ClientContext& context, bool may_merge) {
   std::lock_guard lock(mutex_);
   uint64_t rows = pending_since_flush_;
   pending_since_flush_ = 0;
-  if (context.transaction.IsAutoCommit()) raise_if_error(apply_pending(&rows));
+  if (!context.transaction.IsAutoCommit()) return rows;
+  const Status status = apply_pending([&](std::span<const Change> changes) -> Status {
+    if (changes.empty()) return {};
+    ASSIGN_OR_RETURN(rows, backend_.apply(changes));
+    return {};
+  });
+  // Another session was faster: the rows are chosen anew. A MERGE, which INSERT ... ON CONFLICT is too, inserts what it
+  // did not find.
+  if (!status.ok() && (status.error().code == ErrorCode::kConflict ||
+                       (may_merge && status.error().code == ErrorCode::kConstraintViolated)))
+    ConnectionState::get(context).object_changed = true;
+  raise_if_error(status);
   return rows;
 }
 
-Status LaminarTransaction::apply_pending(uint64_t* rows) {
+Status LaminarTransaction::apply_pending(const std::function<Status(std::span<const Change>)>& apply) {
   std::vector<PendingChange> pending = std::move(pending_);
   pending_.clear();
-  if (pending.empty()) return {};
-  for (const PendingChange& change : pending) {
-    if (change.expected && backend_.find(change.object) != change.expected) {
-      return Status(ErrorCode::kUnknownObject, kChangedMessage + change.object);
-    }
-  }
   std::vector<std::vector<data::Batch>> batches(pending.size());
   std::vector<Change> changes;
   for (size_t i = 0; i < pending.size(); ++i) {
@@ -175,9 +188,7 @@ Status LaminarTransaction::apply_pending(uint64_t* rows) {
     change.on_conflict = pending[i].on_conflict;
     changes.push_back(std::move(change));
   }
-  ASSIGN_OR_RETURN(const uint64_t changed, backend_.apply(changes));
-  if (rows) *rows = changed;
-  return {};
+  return apply(changes);
 }
 
 void LaminarTransaction::begin_ddl(duckdb::ClientContext& context) {
@@ -195,12 +206,12 @@ void LaminarTransaction::begin_ddl(duckdb::ClientContext& context) {
 Status LaminarTransaction::commit() {
   std::lock_guard lock(mutex_);
   if (in_group_) {
-    const Status status = backend_.commit_group();
+    const Status status = apply_pending([this](std::span<const Change> changes) { return backend_.commit_group(changes); });
     in_group_ = false;
     manager_.release_group(id_);
-    RETURN_IF_ERROR(status);
+    return status;
   }
-  return apply_pending(nullptr);
+  return apply_pending([this](std::span<const Change> changes) { return changes.empty() ? Status() : backend_.apply(changes).status(); });
 }
 
 void LaminarTransaction::rollback() {

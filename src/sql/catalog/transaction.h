@@ -81,7 +81,7 @@ class LaminarTransaction : public duckdb::Transaction {
   void add_change(PendingChange change);
   // Applies what waits as one tick, unless the user began the transaction. Returns the rows changed, counting rows that
   // still wait.
-  uint64_t flush(duckdb::ClientContext& context);
+  uint64_t flush(duckdb::ClientContext& context, bool may_merge = false);
   // Before DDL: opens the group when the user began the transaction. Throws while another session's group is open.
   void begin_ddl(duckdb::ClientContext& context);
 
@@ -90,7 +90,8 @@ class LaminarTransaction : public duckdb::Transaction {
 
  private:
   void pin(duckdb::ClientContext& context, const std::string& object, ScanGroup& group);
-  Status apply_pending(uint64_t* rows);
+  // Gives what waits to `apply`, which takes all of it or nothing.
+  Status apply_pending(const std::function<Status(std::span<const Change>)>& apply);
 
   Backend& backend_;
   LaminarTransactionManager& manager_;

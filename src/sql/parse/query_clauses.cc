@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "base/options.h"
 #include "sql/parse/interval.h"
 #include "sql/parse/join_clauses.h"
 #include "sql/parse/option_list.h"
@@ -223,6 +224,14 @@ Status find_unsupported_clause(std::string_view script, std::span<const Token> t
       return Status(ErrorCode::kNotImplemented,
                     "MATCH_CONDITION is not implemented: compare the times in ON, as in ASOF JOIN b ON a.k = b.k AND a.ts >= b.ts",
                     cursor.offset());
+    }
+    if (cursor.is_symbol("(", 1) && cursor.is("TABLE", 2) && cursor.peek(2).begin == limit) {
+      const std::string name(cursor.script().substr(cursor.offset(), cursor.peek(0).end - cursor.offset()));
+      const std::string nearest = nearest_name(name, {"TUMBLE", "HOP", "SESSION", "CUMULATE"});
+      if (!nearest.empty()) {
+        return Status(ErrorCode::kUnknownFunction,
+                      "there is no table function " + name + " over a TABLE; did you mean " + nearest + "?", cursor.offset());
+      }
     }
     const char* clause = nullptr;
     if (in_view) continue;

@@ -1,6 +1,12 @@
 #include "sql/statements/stock_statement.h"
 
+#include <algorithm>
+
+#include "base/options.h"
 #include "duckdb/main/client_context.hpp"
+#include "duckdb/main/config.hpp"
+#include "duckdb/main/extension_entries.hpp"
+#include "duckdb/main/extension_helper.hpp"
 #include "duckdb/parser/parsed_data/copy_info.hpp"
 #include "duckdb/parser/parsed_data/create_table_info.hpp"
 #include "duckdb/parser/parsed_data/create_view_info.hpp"
@@ -16,6 +22,7 @@
 #include "duckdb/parser/statement/merge_into_statement.hpp"
 #include "duckdb/parser/statement/prepare_statement.hpp"
 #include "duckdb/parser/statement/select_statement.hpp"
+#include "duckdb/parser/statement/set_statement.hpp"
 #include "duckdb/parser/query_node/select_node.hpp"
 #include "duckdb/parser/statement/update_statement.hpp"
 #include "duckdb/parser/tableref/basetableref.hpp"
@@ -24,6 +31,7 @@
 #include "sql/bind/window_ast.h"
 #include "sql/catalog/catalog.h"
 #include "sql/parse/session_parser.h"
+#include "sql/parse/settings.h"
 
 namespace laminar::sql {
 namespace {
@@ -53,6 +61,35 @@ void redirect(duckdb::CreateInfo& info) {
   }
 }
 
+// DuckDB's settings by the names that SET takes.
+std::vector<std::string> setting_names(duckdb::ClientContext& context) {
+  std::vector<std::string> names;
+  for (const auto& name : duckdb::DBConfig::GetOptionNames()) names.push_back(name);
+  for (const auto& [name, parameter] : duckdb::DBConfig::GetConfig(context).GetExtensionSettings()) names.push_back(name);
+  for (const OptionSpec& setting : engine_settings()) names.emplace_back(setting.name);
+  return names;
+}
+
+void check_setting(duckdb::ClientContext& context, const duckdb::SetStatement& set) {
+  const std::string name = duckdb::StringUtil::Lower(set.name);
+  const std::vector<std::string> names = setting_names(context);
+  const bool known = duckdb::DBConfig::GetOptionByName(name) || std::any_of(names.begin(), names.end(), [&](const std::string& n) { return duckdb::StringUtil::CIEquals(n, name); });
+  // Settings of extensions that are not loaded are DuckDB's to explain.
+  if (!known && name.find('.') == std::string::npos && duckdb::ExtensionHelper::FindExtensionInEntries(name, duckdb::EXTENSION_SETTINGS).empty()) {
+    const std::string nearest = nearest_name(name, names);
+    throw_error(Error{ErrorCode::kUnknownOption,
+                      "unknown setting: " + set.name +
+                          (nearest.empty() ? "; duckdb_settings() and SHOW SETTINGS list what there is" : "; did you mean " + nearest + "?")});
+  }
+  if (name != "ieee_floating_point_ops" || set.set_type != duckdb::SetType::SET) return;
+  const auto& value = set.Cast<duckdb::SetVariableStatement>().value;
+  const std::string text = duckdb::StringUtil::Lower(value->ToString());
+  for (const char* yes : {"true", "'t'", "1", "on", "yes"})
+    if (text == yes || text.find(std::string("'") + yes + "'") != std::string::npos || text.find("'t'") != std::string::npos) return;
+  throw_error(Error{ErrorCode::kNotImplemented,
+                    "views divide doubles as IEEE 754 does: ieee_floating_point_ops = false would make a query differ from its view"});
+}
+
 }  // namespace
 
 std::string subject_of(const duckdb::SQLStatement& statement) {
@@ -79,6 +116,8 @@ std::string subject_of(const duckdb::SQLStatement& statement) {
       const duckdb::AlterInfo& info = *statement.Cast<duckdb::AlterStatement>().info;
       return info.name;
     }
+    case duckdb::StatementType::SET_STATEMENT:
+      return statement.Cast<duckdb::SetStatement>().name;
     default:
       return {};
   }
@@ -120,6 +159,11 @@ void adapt_stock_statement(duckdb::ClientContext& context, duckdb::SQLStatement&
     case duckdb::StatementType::COPY_STATEMENT:
       if (auto& query = statement.Cast<duckdb::CopyStatement>().info->select_statement) rewrite_query(context, *query);
       break;
+    case duckdb::StatementType::SET_STATEMENT: {
+      const auto& set = statement.Cast<duckdb::SetStatement>();
+      if (set.scope != duckdb::SetScope::VARIABLE) check_setting(context, set);
+      break;
+    }
     default:
       break;
   }

@@ -64,7 +64,7 @@ class Filtered final : public Accumulator {
 
 // Whether a repeated value changes nothing, so that DISTINCT needs no set.
 bool ignores_repeats(AggregateKind kind) {
-  return kind == AggregateKind::kMin || kind == AggregateKind::kMax || kind == AggregateKind::kBoolAnd || kind == AggregateKind::kBoolOr;
+  return kind == AggregateKind::kApproxCountDistinct || kind == AggregateKind::kMin || kind == AggregateKind::kMax || kind == AggregateKind::kBoolAnd || kind == AggregateKind::kBoolOr;
 }
 
 Result<AccumulatorPtr> make_kind(const CallContext& context) {
@@ -73,15 +73,20 @@ Result<AccumulatorPtr> make_kind(const CallContext& context) {
     case AggregateKind::kCountStar: case AggregateKind::kCount: case AggregateKind::kSum: case AggregateKind::kAvg:
     case AggregateKind::kBoolAnd: case AggregateKind::kBoolOr:
       return make_sum(context);
-    case AggregateKind::kMin: case AggregateKind::kMax: case AggregateKind::kArgMin: case AggregateKind::kArgMax:
+    case AggregateKind::kMin: case AggregateKind::kMax:
       return context.append_only ? make_extreme(context) : make_ordered(context);
+    case AggregateKind::kArgMin: case AggregateKind::kArgMax:
+      // An ORDER BY only decides ties.
+      return context.append_only && call.order_by.empty() ? make_extreme(context) : make_ordered(context);
     case AggregateKind::kFirst: case AggregateKind::kLast:
       return context.append_only ? make_first_last(context) : make_ordered(context);
     case AggregateKind::kStddevSamp: case AggregateKind::kStddevPop: case AggregateKind::kVarSamp: case AggregateKind::kVarPop:
       return make_moments(context);
     case AggregateKind::kQuantileCont: case AggregateKind::kQuantileDisc: case AggregateKind::kMedian: case AggregateKind::kStringAgg:
       return make_ordered(context);
-    case AggregateKind::kList: case AggregateKind::kApproxCountDistinct: case AggregateKind::kForeign:
+    case AggregateKind::kApproxCountDistinct:
+      return context.append_only && !context.needs.merge ? make_foreign(context) : Result<AccumulatorPtr>(make_count_distinct(context));
+    case AggregateKind::kList: case AggregateKind::kForeign:
       return make_foreign(context);
   }
   return Status(ErrorCode::kInternal, "an aggregate of unknown kind: " + call.text, call.offset);
@@ -92,15 +97,15 @@ Result<AccumulatorPtr> make_kind(const CallContext& context) {
 AccumulatorPtr make_filter(uint32_t column, AccumulatorPtr inner) { return AccumulatorPtr(new Filtered(column, std::move(inner))); }
 
 Result<AccumulatorPtr> make_accumulator(const plan::AggregateCall& call, const std::vector<data::Type>& input_types,
-                                        bool append_only) {
+                                        const AccumulatorNeeds& needs) {
   const bool distinct = call.distinct && !ignores_repeats(call.kind);
-  const CallContext context{call, input_types, append_only};
+  const CallContext context{call, input_types, needs};
   Result<AccumulatorPtr> made = make_kind(context);
-  // DuckDB's own update serves what has no native form, as long as nothing is taken back.
-  if (!made.ok() && made.error().code == ErrorCode::kNotImplemented && append_only && call.foreign) made = make_foreign(context);
+  // DuckDB's own functions serve what has no native form.
+  if (!made.ok() && made.error().code == ErrorCode::kNotImplemented && call.foreign) made = make_foreign(context);
   RETURN_IF_ERROR(made.status());
   AccumulatorPtr accumulator = made.take();
-  if (distinct) {
+  if (distinct && !accumulator->handles_distinct()) {
     if (call.args.size() != 1) return context.not_implemented("has DISTINCT over other than one argument");
     accumulator = make_distinct(context, std::move(accumulator));
   }

@@ -1,7 +1,7 @@
 // Aggregate functions over groups: what an accumulator keeps in a group's row and the column-wise operations on it.
 //
 // make_accumulator() chooses the form: constant work per row where the input is append-only, an exact retractable form
-// (sums without drift, ordered multisets) where it is not. What has no such form is refused there.
+// (sums without drift, ordered multisets, all rows for DuckDB to go over again) where it is not.
 //
 // Threads: one operator's core.
 // Owns:    nothing of a group; states lie in the rows, their long parts in the StatePool of the rows' table.
@@ -51,6 +51,8 @@ class Accumulator {
   virtual void initialize(char* const*, uint32_t) {}
 
   virtual void update(const AggregateInput& input, StatePool& pool) = 0;
+  // Whether DISTINCT is its own work.
+  virtual bool handles_distinct() const { return false; }
   // Adds from[i] to into[i]; `from` stays whole.
   virtual bool mergeable() const { return true; }
   virtual void merge(char* const* into, const char* const* from, uint32_t count, StatePool& pool) = 0;
@@ -88,9 +90,16 @@ class Accumulator {
 };
 using AccumulatorPtr = std::unique_ptr<Accumulator>;
 
+// What an operator's input and its own work ask of its accumulators.
+struct AccumulatorNeeds {
+  bool append_only = true;
+  bool keeps_order = true;  // see plan::Node
+  bool merge = false;       // states of a group are put together: sessions
+};
+
 // The accumulator of a call over input columns of the given types, FILTER and DISTINCT included. Refuses with
-// NotIncremental what cannot be retracted, with NotImplemented what has no native form.
+// NotIncremental what cannot be retracted, with NotImplemented what has no form at all.
 Result<AccumulatorPtr> make_accumulator(const plan::AggregateCall& call, const std::vector<data::Type>& input_types,
-                                        bool append_only);
+                                        const AccumulatorNeeds& needs);
 
 }  // namespace laminar::stream

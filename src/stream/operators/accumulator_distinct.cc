@@ -141,10 +141,14 @@ class Distinct final : public Accumulator {
 
 }  // namespace
 
+AccumulatorPtr make_count_distinct(const CallContext& context) {
+  return AccumulatorPtr(new CountDistinct(context.call.args[0], context.arg_type(0).physical()));
+}
+
 AccumulatorPtr make_distinct(const CallContext& context, AccumulatorPtr inner) {
   const uint32_t column = context.call.args[0];
   const data::Type& type = context.arg_type(0);
-  if (context.call.kind == plan::AggregateKind::kCount) return AccumulatorPtr(new CountDistinct(column, type.physical()));
+  if (context.call.kind == plan::AggregateKind::kCount) return make_count_distinct(context);
   return AccumulatorPtr(new Distinct(column, type, context.types, std::move(inner)));
 }
 

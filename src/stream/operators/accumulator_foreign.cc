@@ -107,10 +107,9 @@ class Foreign final : public Accumulator {
 
 Result<AccumulatorPtr> make_foreign(const CallContext& context) {
   const plan::AggregateCall& call = context.call;
-  if (!context.append_only)
-    return context.refuse("cannot take rows back, and its input retracts; use EMIT ON WINDOW CLOSE below it or an append-only input");
   if (!call.foreign) return context.not_implemented("has no streaming form");
-  if (!call.order_by.empty()) return context.not_implemented("with ORDER BY has no streaming form");
+  const bool several_distinct = call.distinct && call.args.size() != 1;
+  if (!context.append_only || context.needs.merge || !call.order_by.empty() || several_distinct) return make_collected(context);
   return AccumulatorPtr(new Foreign(call.foreign, call.args));
 }
 

@@ -1,10 +1,11 @@
 // Aggregates that keep the rows of a group in order: min, max, first, last, arg_min, arg_max where rows are taken back,
 // and quantiles and string_agg always.
 //
-// Where the input retracts, an entry is known by its values alone: a row that is taken back comes with another place in
-// the total order than it had. Ties are then broken by the values, so the result is a function of what is there.
+// Ties go to the row that is first in the total order. Where a row that is taken back comes with another place in it than
+// it had, an entry is known by its values alone: ties are then broken by the values, so the result is a function of what
+// is there.
 #include "stream/operators/accumulator_rows.h"
-#include "stream/state/cell_io.h"
+#include "stream/state/ordered_multiset_io.h"
 #include "stream/state/ordered_multiset.h"
 
 namespace laminar::stream {
@@ -46,23 +47,10 @@ class Ordered final : public Accumulator {
   }
   bool saves_state() const override { return true; }
   void save(const char* group, ByteWriter& out) const override {
-    uint32_t entries = 0;
-    state<OrderedMultiset>(group).for_each([&](const OrderedMultiset::Node&) { ++entries; });
-    out.put(entries);
-    state<OrderedMultiset>(group).for_each([&](const OrderedMultiset::Node& node) {
-      out.put(node.count).put(node.nulls);
-      for (size_t p = 0; p < cells_.size(); ++p)
-        if (!(node.nulls >> p & 1)) put_cell(spec_.order.parts[p].physical, node.cells()[p], out);
-    });
+    save_entries(state<OrderedMultiset>(group), spec_.order, out);
   }
   void load(char* group, ByteReader& in, StatePool& pool) override {
-    for (uint32_t n = in.get<uint32_t>(); n > 0 && in.ok(); --n) {
-      const int64_t count = in.get<int64_t>();
-      const uint32_t nulls = in.get<uint32_t>();
-      for (size_t p = 0; p < cells_.size(); ++p)
-        if (!(nulls >> p & 1)) cells_[p] = get_cell(spec_.order.parts[p].physical, in);
-      state<OrderedMultiset>(group).add(spec_.order, cells_.data(), nulls, count, pool);
-    }
+    load_entries(state<OrderedMultiset>(group), spec_.order, cells_, in, pool);
   }
   void update(const AggregateInput& in, StatePool& pool) override {
     for_rows(in, [&](uint32_t i, uint32_t row) {
@@ -197,6 +185,9 @@ Result<AccumulatorPtr> make_ordered(const CallContext& context) {
   auto add_order_by = [&] {
     for (const plan::SortKey& key : call.order_by) add_part(key.column, key.descending, key.nulls_first, false);
   };
+  auto add_sequence = [&] {
+    if (context.has_order && !call.distinct) add_part(OrderedSpec::kSequence, false, false, false);
+  };
   const uint32_t value = call.args[0];
   spec.value_type = context.types[value];
   spec.result_type = call.type;
@@ -206,15 +197,16 @@ Result<AccumulatorPtr> make_ordered(const CallContext& context) {
       add_part(value, false, false, true);
       break;
     case AggregateKind::kArgMin: case AggregateKind::kArgMax:
-      spec.read = call.kind == AggregateKind::kArgMin ? Read::kFirst : Read::kLast;
-      add_part(call.args[1], false, false, true);
+      spec.read = Read::kFirst;
+      add_part(call.args[1], call.kind == AggregateKind::kArgMax, false, true);
+      add_order_by();
+      add_sequence();
       add_part(value, false, false, true);
       break;
     case AggregateKind::kFirst: case AggregateKind::kLast:
-      if (call.kind == AggregateKind::kLast && call.order_by.empty())
-        return context.refuse("goes by order of arrival, which an input that retracts rows does not have; give it an ORDER BY");
       spec.read = call.kind == AggregateKind::kFirst ? Read::kFirst : Read::kLast;
       add_order_by();
+      add_sequence();
       add_part(value, false, false, call.ignore_nulls);
       break;
     case AggregateKind::kQuantileCont: case AggregateKind::kQuantileDisc: case AggregateKind::kMedian: {
@@ -236,15 +228,17 @@ Result<AccumulatorPtr> make_ordered(const CallContext& context) {
       spec.read = Read::kConcatenated;
       spec.separator = call.params.empty() || call.params[0].is_null ? "," : call.params[0].text;
       add_order_by();
-      if (context.append_only && !call.distinct) add_part(OrderedSpec::kSequence, false, false, false);
+      add_sequence();
       add_part(value, false, false, true);
       break;
     default:
       return Status(ErrorCode::kInternal, "no ordered form of " + call.text, call.offset);
   }
   spec.value = spec.columns.size() - 1;
-  for (uint32_t column : spec.columns)
-    if (column != OrderedSpec::kSequence && context.types[column].kind == TypeKind::kBoxed)
+  // The last part only tells rows apart, except where it is what is compared.
+  const bool value_compared = call.kind == AggregateKind::kMin || call.kind == AggregateKind::kMax || call.kind == AggregateKind::kQuantileDisc;
+  for (size_t p = 0; p + !value_compared < spec.columns.size(); ++p)
+    if (const uint32_t column = spec.columns[p]; column != OrderedSpec::kSequence && context.types[column].kind == TypeKind::kBoxed)
       return context.not_implemented("compares " + context.types[column].text() + ", which has no order here");
   if (spec.columns.size() > 32) return context.not_implemented("has more than 30 ORDER BY keys");
   return AccumulatorPtr(new Ordered(std::move(spec)));

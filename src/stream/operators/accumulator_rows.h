@@ -54,7 +54,10 @@ inline double to_double(const T& value) {
 struct CallContext {
   const plan::AggregateCall& call;
   const std::vector<data::Type>& types;  // of the input
-  bool append_only;
+  AccumulatorNeeds needs;
+  bool append_only = needs.append_only;
+  // Ties go by the place in the total order; where that says nothing, by the values.
+  bool has_order = needs.append_only || needs.keeps_order;
 
   const data::Type& arg_type(size_t i) const { return types[call.args[i]]; }
   Status refuse(const std::string& why) const {
@@ -70,8 +73,10 @@ Result<AccumulatorPtr> make_extreme(const CallContext& context);    // min, max,
 Result<AccumulatorPtr> make_first_last(const CallContext& context); // append-only
 Result<AccumulatorPtr> make_moments(const CallContext& context);    // stddev, variance
 Result<AccumulatorPtr> make_ordered(const CallContext& context);    // multisets: retractable forms, quantiles, string_agg
-Result<AccumulatorPtr> make_foreign(const CallContext& context);
+Result<AccumulatorPtr> make_foreign(const CallContext& context);    // DuckDB's functions
+Result<AccumulatorPtr> make_collected(const CallContext& context);  // DuckDB's functions over rows that are kept
 AccumulatorPtr make_filter(uint32_t column, AccumulatorPtr inner);
 AccumulatorPtr make_distinct(const CallContext& context, AccumulatorPtr inner);
+AccumulatorPtr make_count_distinct(const CallContext& context);
 
 }  // namespace laminar::stream

@@ -42,8 +42,12 @@ Result<std::unique_ptr<AggregateLayout>> AggregateLayout::make(const AggregateNo
   layout->input_types_ = input_types;
   layout->retracts_ = !node.inputs[0]->append_only;
   if (layout->retracts_) layout->weight_offset_ = layout->shape_.append(8);
+  AccumulatorNeeds needs;
+  needs.append_only = !layout->retracts_;
+  needs.keeps_order = node.inputs[0]->keeps_order;
+  needs.merge = node.window && node.window->kind == plan::WindowKind::kSession;
   for (const plan::AggregateCall& call : node.aggregates) {
-    ASSIGN_OR_RETURN(AccumulatorPtr accumulator, make_accumulator(call, input_types, !layout->retracts_));
+    ASSIGN_OR_RETURN(AccumulatorPtr accumulator, make_accumulator(call, input_types, needs));
     accumulator->set_offset(layout->shape_.append(accumulator->state_bytes()));
     layout->mergeable_ &= accumulator->mergeable();
     layout->holds_memory_ |= accumulator->holds_memory();

@@ -227,7 +227,7 @@ class Model {
     Expected result = expected_;
     auto seen = [&](int64_t end) {
       return !shape_.window || shape_.policy == EmitPolicy::kOnUpdate ||
-             watermark >= end + (shape_.policy == EmitPolicy::kOnWindowClose ? shape_.lateness : 0);
+             watermark >= end + (shape_.policy == EmitPolicy::kOnWindowClose ? shape_.lateness + closing_gap() : 0);
     };
     auto add = [&](int64_t start, int64_t end, const std::string& key, const std::vector<const Event*>& rows) {
       if (!seen(end)) return;
@@ -237,6 +237,7 @@ class Model {
       result.rows.push_back((shape_.window ? std::to_string(start) + "," + std::to_string(end) + "," : "") + key + "," + text);
     };
     for (const auto& [group, rows] : groups_) add(std::get<0>(group), std::get<1>(group), std::get<2>(group), rows);
+    for (const auto& [key, changes] : changes_) add_sessions_of_changes(key, changes, add);
     for (const auto& [key, sessions] : sessions_)
       for (const SessionModel& s : sessions) add(s.start, s.last + shape_.window->gap_us, key, s.rows);
     std::sort(result.rows.begin(), result.rows.end());
@@ -281,11 +282,34 @@ class Model {
     }
     expected_.late += !counted;
   }
+  // Over changes a session is closed when no row that is on time can reach it.
+  int64_t closing_gap() const { return shape_.retracts && shape_.window->kind == WindowKind::kSession ? shape_.window->gap_us : 0; }
+  // The runs of times at which rows are left.
+  template <class Add>
+  void add_sessions_of_changes(const std::string& key, const std::vector<const Event*>& changes, const Add& add) const {
+    const int64_t gap = shape_.window->gap_us;
+    std::map<int64_t, int64_t> times;
+    for (const Event* e : changes) times[*e->time] += e->weight;
+    std::erase_if(times, [](const auto& time) { return time.second == 0; });
+    for (auto first = times.begin(); first != times.end();) {
+      auto last = first;
+      for (auto next = std::next(last); next != times.end() && next->first - last->first <= gap; ++next) last = next;
+      std::vector<const Event*> rows;
+      for (const Event* e : changes)
+        if (*e->time >= first->first && *e->time <= last->first) rows.push_back(e);
+      add(first->first, last->first + gap, key, rows);
+      first = std::next(last);
+    }
+  }
   void add_to_session(const Event& e) {
     const int64_t gap = shape_.window->gap_us;
     if (closed(e, *e.time + gap)) {
       refuse(e, *e.time, *e.time + gap);
       ++expected_.late;
+      return;
+    }
+    if (shape_.retracts) {
+      changes_[e.key].push_back(&e);
       return;
     }
     // Two rows within a gap are linked unless the watermark before the later one had closed what ends with the earlier one.
@@ -313,6 +337,7 @@ class Model {
   Expected expected_;
   std::map<std::tuple<int64_t, int64_t, std::string>, std::vector<const Event*>> groups_;
   std::map<std::string, std::vector<SessionModel>> sessions_;
+  std::map<std::string, std::vector<const Event*>> changes_;  // of sessions over an input that retracts
 };
 
 // cut 0: ticks of random size, empty ones among them; kCheckpoints: the same with checkpoints, and restarts from them.
@@ -422,6 +447,7 @@ TEST(AggregateModel, Hop) {
   run_all(shapes_of(WindowKind::kHop, {{10, 5, 0}, {14, 4, 3}, {10, 10, 0}, {7, 10, 2}, {40, 2, 0}}, false), 3, 300);
 }
 TEST(AggregateModel, Cumulate) { run_all(shapes_of(WindowKind::kCumulate, {{20, 5, 0}, {30, 10, 4}}, false), 3, 400); }
+TEST(AggregateModel, SessionRetracts) { run_all(shapes_of(WindowKind::kSession, {{5, 0, 0}, {12, 0, 0}}, true), 5, 550); }
 TEST(AggregateModel, Session) { run_all(shapes_of(WindowKind::kSession, {{5, 0, 0}, {12, 0, 0}}, false), 15, 500); }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "stream/operators/session_recompute.h"
 #include "stream/operators/window_grid.h"
 #include "stream/state/column_store.h"
 #include "stream/state/row_log_io.h"
@@ -446,9 +447,7 @@ class SessionAggregate final : public AggregateOperator {
 
 Result<std::unique_ptr<Operator>> make_session_aggregate(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout) {
   if (node.window->gap_us <= 0) return Status(ErrorCode::kInvalidInterval, "SESSION needs a positive gap", node.offset);
-  if (layout->retracts())
-    return Status(ErrorCode::kNotIncremental, "SESSION over an input that retracts rows cannot run yet; use EMIT ON WINDOW CLOSE below it",
-                  node.offset);
+  if (layout->retracts()) return make_session_recompute(node, std::move(layout));
   if (!layout->mergeable())
     return Status(ErrorCode::kNotIncremental, "an aggregate here cannot merge two sessions into one", node.offset);
   return std::unique_ptr<Operator>(new SessionAggregate(node, std::move(layout)));
