@@ -42,6 +42,9 @@ class JoinOperator final : public Operator {
   void finish(const TickInfo& tick) override;
   uint64_t state_bytes() const override;
   uint64_t state_rows() const override { return sides_[0]->rows().rows() + sides_[1]->rows().rows(); }
+  bool saves_state() const override { return true; }
+  void save_state(StateSink& sink, bool full) override;
+  Status load_state(StateSource& source) override;
   // Columns that nobody reads are the same in every row. Before the first tick.
   void need_only(const std::vector<bool>& needed);
 

@@ -9,6 +9,7 @@
 
 #include "stream/operators/change_fold_testing.h"
 #include "stream/state/allocation_count_testing.h"
+#include "stream/state/state_store_testing.h"
 
 namespace laminar::stream {
 namespace {
@@ -145,6 +146,20 @@ struct Harness {
     join->finish({});
     end.end_tick();
   }
+  // At random: a checkpoint, and now and then a new join that goes on from it.
+  void checkpoint(std::mt19937_64& random) {
+    if (random() % 8) return;
+    saved->save(*join);
+    if (random() % 2) return;
+    for (Source& source : sources) source.remove_output(join.get());
+    join = JoinOperator::make(*node).take();
+    for (uint32_t port = 0; port < 2; ++port) sources[port].add_output(join.get(), port);
+    join->add_output(&end, 0);
+    join->set_rejects(&rejects);
+    EXPECT_TRUE(saved->load(*join).ok());
+    saved = std::make_unique<testing::MemoryStateStore>();
+  }
+  std::unique_ptr<testing::MemoryStateStore> saved = std::make_unique<testing::MemoryStateStore>();
   std::unique_ptr<plan::JoinNode> node;
   Source sources[2];
   std::unique_ptr<JoinOperator> join;
@@ -196,6 +211,7 @@ TEST(JoinOperator, ChangesOnBothSides) {
         h.sources[port].push(0, batch.view());
       }
       h.finish();
+      h.checkpoint(random);
       ASSERT_EQ(h.end.relation, model(options, rows, [](int, const Row&) { return true; })) << "tick " << tick;
     }
     for (uint32_t port = 0; port < 2 && !options.append_only; ++port) {
@@ -270,6 +286,7 @@ TEST(JoinOperator, IntervalOfStreams) {
         h.sources[port].push(0, batch.view());
       }
       h.finish();
+      h.checkpoint(random);
       const auto settled = [&](int side, const Row& row) {
         if (!options.waits || !row.key || !row.text || !row.time) return true;
         const int64_t other = h.sources[1 - side].watermark;
