@@ -2,6 +2,34 @@
 
 namespace laminar::connectors {
 
+std::span<const OptionSpec> lookup_options() {
+  static constexpr OptionSpec kOptions[] = {
+      {.name = "mode", .kind = OptionKind::kChoice, .choices = "full|on_demand",
+       .doc = "full: a copy of the whole table in memory; on_demand: keys are asked for as rows need them (default: on_demand where "
+              "the connector can, else full)"},
+      {.name = "refresh", .kind = OptionKind::kInterval, .min = 100'000,
+       .doc = "full: how often the copy is loaded again; without it, once"},
+      {.name = "cache.ttl", .kind = OptionKind::kInterval,
+       .doc = "on_demand: how long an answer is used again (default 5 minutes); 0 asks for the keys of each tick"},
+      {.name = "cache.missing_ttl", .kind = OptionKind::kInterval,
+       .doc = "on_demand: how long it is remembered that a key has no row (default: as cache.ttl)"},
+      {.name = "cache.bytes", .kind = OptionKind::kBytes, .min = 1024,
+       .doc = "on_demand: the size of the cache (default 64 MB); what was not used for longest goes first"},
+      {.name = "lookup.batch", .kind = OptionKind::kInteger, .min = 1, .max = 2048,
+       .doc = "on_demand: keys asked for together (default 256)"},
+      {.name = "lookup.in_flight", .kind = OptionKind::kInteger, .min = 1, .max = 1024,
+       .doc = "on_demand: batches under way at once (default 8)"},
+      {.name = "lookup.timeout", .kind = OptionKind::kInterval, .min = 10'000,
+       .doc = "on_demand: an answer that takes longer counts as an outage (default 5 seconds)"},
+      {.name = "lookup.waiting_rows", .kind = OptionKind::kInteger, .min = 1,
+       .doc = "rows of a view that may wait for answers; then its sources wait (default 65536)"},
+      {.name = "when_away", .kind = OptionKind::kChoice, .default_text = "wait", .choices = "wait|null|fail",
+       .doc = "what rows get while the server is away: they wait; or after retry_for no row; or after retry_for the view fails"},
+      {.name = "retry_for", .kind = OptionKind::kInterval, .doc = "how long an outage lasts before when_away acts (default 10 seconds)"},
+  };
+  return kOptions;
+}
+
 Result<stream::SinkMode> sink_mode(const std::string& name, const OptionValues& options, bool append_only,
                                    const std::string& why_no_upsert) {
   const std::string mode = options.text("mode");

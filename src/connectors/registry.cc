@@ -7,6 +7,8 @@
 #include "connectors/files/files_connector.h"
 #include "connectors/memory/memory_connector.h"
 #include "connectors/nexmark/nexmark_connector.h"
+#include "connectors/postgres/postgres_connector.h"
+#include "connectors/redis/redis_connector.h"
 
 namespace laminar::connectors {
 
@@ -31,6 +33,7 @@ std::vector<const stream::Connector*> all_connectors() {
 }
 
 const stream::Connector* find_connector(std::string_view name) {
+  if (equal_ignoring_case(name, "file")) name = "files";
   for (const stream::Connector* connector : all_connectors()) {
     if (equal_ignoring_case(connector->name(), name)) return connector;
   }

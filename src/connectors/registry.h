@@ -13,7 +13,7 @@ namespace laminar::connectors {
 
 // In the order of connector_list.inc.
 std::vector<const stream::Connector*> all_connectors();
-// Names are compared without regard to case; null when there is none.
+// Names are compared without regard to case, `file` is `files`; null when there is none.
 const stream::Connector* find_connector(std::string_view name);
 // Like find_connector, or LDB-5004 at `offset` with the nearest name and all of them.
 Result<const stream::Connector*> lookup_connector(std::string_view name, int64_t offset);

@@ -69,6 +69,7 @@ stream::Stage* Database::Entry::stage() const {
   if (table) return table.get();
   if (view) return view.get();
   if (late) return late.get();
+  if (lookup) return lookup.get();
   return nullptr;
 }
 
@@ -127,6 +128,21 @@ void Database::close() {
     for (auto& follower : followers_) follower->close();
   }
   feeds.clear();
+  {
+    // Their threads end without the lock: a view gives back what it holds of a lookup table first.
+    std::vector<std::unique_ptr<LookupStage>> lookups;
+    Lock lock(*this);
+    for (auto& [name, item] : entries_) {
+      if (item.view) unbind_lookups(*item.view);
+    }
+    for (auto& [name, item] : entries_) {
+      if (!item.lookup) continue;
+      core_.remove(item.lookup.get());
+      lookups.push_back(std::move(item.lookup));
+    }
+    lock.held.unlock();
+    lookups.clear();
+  }
   for (auto& sink : sinks) sink->stop();
   if (journal_) journal_->close();
 }
@@ -180,7 +196,8 @@ void Database::run() {
     work_waiting_.store(false);
     bool worked = false;
     if (room_for_tick() && check_memory().ok()) {
-      worked = run_sources();
+      worked = run_lookups();
+      worked |= run_sources();
       for (size_t i = 0; i < creation_order_.size(); ++i) {
         Entry* item = entry(creation_order_[i]);
         if (!item || !item->view) continue;
@@ -290,7 +307,7 @@ bool Database::run_sources() {
     Entry* item = entry(name);
     if (!item || !item->source || !item->source->feed) continue;
     SourceStage& source = *item->source;
-    if (held_by_catch_up(source)) continue;
+    if (held_by_catch_up(source) || !lookups_have_room(source)) continue;
     uint32_t rows = 0;
     stream::SourceFeed::Item next;
     bool begun = false;
@@ -365,12 +382,17 @@ void Database::advance_clock(int64_t us) {
   CHECK(options_.manual_clock);
   manual_clock_.advance_us(us);
   run_tick();
+  Lock lock(*this);
+  for (auto& [name, item] : entries_) {
+    if (item.lookup) item.lookup->refresh_if_due();
+  }
 }
 
 Result<SourceStage*> Database::source_with_room(Lock& lock, const std::string& name) {
   if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
   if (!room_for_tick()) RETURN_IF_ERROR(wait_for_room(lock, {}));
   RETURN_IF_ERROR(check_memory());
+  RETURN_IF_ERROR(wait_for_lookups(lock, {&name, 1}, {}));
   Entry* item = entry(name);
   if (!item || !item->source) return Status(ErrorCode::kUnknownObject, "the source was dropped: " + name);
   return item->source.get();
@@ -498,6 +520,7 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
   Lock lock(*this);
   if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
   RETURN_IF_ERROR(wait_for_room(lock, {}));
+  for (const sql::Change& change : changes) RETURN_IF_ERROR(wait_for_lookups(lock, {&change.object, 1}, {}));
   Command command(*this);
   ASSIGN_OR_RETURN(const uint64_t affected, change_tables(changes, Apply::kDo, command));
   RETURN_IF_ERROR(settle(lock, command));
@@ -610,6 +633,7 @@ Result<uint64_t> Database::change_tables(std::span<const sql::Change> changes, A
 
 void Database::scan_entry(Entry& item, const stream::BatchVisitor& visit) {
   if (item.table) item.table->store.scan_content(visit);
+  else if (item.lookup) item.lookup->scan(visit);
   else if (item.late) item.late->store.scan_content(visit);
   else if (item.view && item.view->holds_content()) item.view->scan(visit);
 }
@@ -626,6 +650,14 @@ Result<std::vector<std::unique_ptr<sql::Snapshot>>> Database::snapshot(const std
       if (item->view && !item->view->holds_content()) {
         return Status(ErrorCode::kWrongObjectKind, "stream " + name + " keeps no rows; create a materialized view over it");
       }
+      if (item->lookup) {
+        if (item->lookup->on_demand()) {
+          return Status(ErrorCode::kWrongObjectKind, "lookup table " + name + " is asked on demand and has no rows of its own; join it "
+                                                     "in a view, or create it with mode = 'full'");
+        }
+        if (auto failure = item->lookup->failure()) return Status(*failure);
+        if (!item->lookup->has_copy()) all_live = false;
+      }
       // Views of this group start at COMMIT; until then they are empty.
       if (!item->live() && !(group_open_ && std::find(group_views_.begin(), group_views_.end(), item->view->name) != group_views_.end())) {
         all_live = false;
@@ -641,7 +673,7 @@ Result<std::vector<std::unique_ptr<sql::Snapshot>>> Database::snapshot(const std
     Entry& item = *entry(name);
     auto rows = std::make_shared<SnapshotRows>();
     rows->tick = core_.tick();
-    const std::vector<data::Type> types = item.types();
+    const std::vector<data::Type> types = data::types_of(item.object->columns);
     scan_entry(item, [&](const Batch& batch) { copy_batch(batch, types, *rows); });
     snapshots.push_back(std::make_unique<CopiedSnapshot>(std::move(rows)));
   }
@@ -660,11 +692,13 @@ Status Database::drain(const std::function<bool()>& interrupted) {
           if (item.source->state == SourceStage::State::kRunning && item.source->definition->bounded()) done = false;
         }
         if (item.view && item.view->state == ViewStage::State::kFailed) return Status(*item.view->failure);
+        if (item.lookup && item.lookup->is_busy()) done = false;
         if (item.view && item.view->state != ViewStage::State::kLive && !group_open_) {
           // A view that waits for an endless source's past still catches up; it ends when it has.
           done = false;
         }
       }
+      if (rows_waiting() > 0) done = false;
       if (done) break;
       RETURN_IF_ERROR(check_memory());
       if (closed_) return Status(ErrorCode::kClosed, "the database is closed");

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "engine/lookup_stage.h"
 #include "engine/recovery/journal.h"
 #include "engine/recovery/pinned_clock.h"
 #include "engine/sink_stage.h"
@@ -77,6 +78,7 @@ class Database final : public sql::Backend {
   std::vector<std::shared_ptr<const sql::Object>> list() override;
   uint64_t version() override { return version_.load(); }
   Status create_source(const sql::CreateSource& statement, data::Schema columns) override;
+  Status create_lookup(const sql::CreateLookup& statement, data::Schema columns) override;
   Status create_table(const sql::TableSpec& spec, bool or_replace, bool if_not_exists) override;
   Status create_view(const sql::CreateView& statement, plan::ViewPlan plan) override;
   Status create_sink(const sql::CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) override;
@@ -132,6 +134,7 @@ class Database final : public sql::Backend {
     std::unique_ptr<ViewStage> view;
     std::unique_ptr<LateStage> late;
     std::unique_ptr<SinkStage> sink;
+    std::unique_ptr<LookupStage> lookup;
     std::vector<std::string> inputs;  // objects it reads
     std::string owner;                // the view that made it (LATE DATA TO)
     std::string record;               // of the journal that made it; empty: goes with its owner, or nothing is recorded
@@ -215,6 +218,19 @@ class Database final : public sql::Backend {
   bool run_catch_up(ViewStage& view);
   bool held_by_catch_up(const SourceStage& source);
 
+  // Lookup tables.
+  Status bind_lookups(ViewStage& view);
+  void unbind_lookups(ViewStage& view);
+  bool run_lookups();
+  void fail_view(ViewStage& view, const Error& error);
+  // Whether no view that the stage's rows reach has as many rows waiting for lookups as it may.
+  bool lookups_have_room(const stream::Stage& stage) const;
+  // Rows of views that wait for answers.
+  uint64_t rows_waiting();
+  // The objects for which a caller will run a tick: those whose rows may have to wait for lookups.
+  Status wait_for_lookups(Lock& lock, std::span<const std::string> objects, const std::function<bool()>& interrupted);
+  sql::Relation lookups_relation();
+
   // The tick thread.
   void run();
   bool run_sources();
@@ -230,7 +246,7 @@ class Database final : public sql::Backend {
   sql::Relation changes_relation(ViewStage& view);
   sql::Relation late_relation(std::span<RejectStore* const> rejects);
   sql::Relation errors_relation(std::span<RejectStore* const> rejects);
-  sql::Relation dead_letters_relation(SourceStage& source);
+  sql::Relation dead_letters_relation(DeadLetterStore& records);
   sql::Relation conservation_relation();
   sql::Relation operators_relation();
   sql::Relation sources_relation();
@@ -268,7 +284,7 @@ class Database final : public sql::Backend {
   bool group_open_ = false;
   std::vector<std::string> group_views_, group_created_;
   std::vector<std::shared_ptr<Subscription>> followers_;
-  std::vector<stream::Core::Input> inputs_;
+  std::vector<stream::Core::Input> inputs_, lookup_inputs_;
   std::vector<std::pair<SourceStage*, stream::SourceFeed::Item>> taken_;
   std::vector<data::Batch> batches_;
   std::vector<data::Column> cut_columns_;

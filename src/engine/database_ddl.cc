@@ -283,6 +283,7 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
       return Status(ErrorCode::kNeedsWatermark, "LATE DATA TO needs a window: no row of " + object->name + " can be late", statement.late_data_to->offset);
     }
   }
+  RETURN_IF_ERROR(at_offset(bind_lookups(*view), statement.query_begin));
   if (exists) remove_entry(statement.name.name);
   ViewStage* stage = view.get();
   if (const sql::OptionText* limit = find_option(statement.options, "memory_limit")) {
@@ -421,6 +422,7 @@ Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<p
     }
     object->sql = statement.statement_text;
     ASSIGN_OR_RETURN(std::unique_ptr<ViewStage> view, ViewStage::make(object, std::move(*query), core_layout()));
+    RETURN_IF_ERROR(at_offset(bind_lookups(*view), statement.name.offset));
     core_.add(view.get());
     Entry& item = add_entry(object);
     item.view = std::move(view);
@@ -508,6 +510,7 @@ void Database::remove_entry(const std::string& name) {
     for (const stream::Pipeline::Scan& scan : view.pipeline.scans) {
       disconnect(view, scan);
     }
+    unbind_lookups(view);
     for (Subscription* subscription : view.subscriptions) subscription->close();
     core_.remove(&view);
   } else if (item.stage()) {
@@ -569,7 +572,7 @@ Status Database::drop(ObjectKind kind, const sql::ObjectName& name, bool if_exis
   // Threads of sinks and feeds end outside the lock.
   std::vector<std::unique_ptr<SinkStage>> sinks;
   std::vector<std::unique_ptr<ViewStage>> views;
-  std::vector<std::unique_ptr<SourceStage>> sources;
+  std::vector<std::unique_ptr<LookupStage>> lookups;
   for (const std::string& object : doomed) {
     Entry& candidate = entries_.at(object);
     if (candidate.sink) {
@@ -582,13 +585,21 @@ Status Database::drop(ObjectKind kind, const sql::ObjectName& name, bool if_exis
       candidate.view->catch_up.clear();
     }
     if (candidate.source && candidate.source->feed) candidate.source->feed.reset();
+    std::unique_ptr<LookupStage> lookup;
+    if (candidate.lookup) {
+      core_.remove(candidate.lookup.get());
+      lookup = std::move(candidate.lookup);
+    }
     remove_entry(object);
+    if (lookup) lookups.push_back(std::move(lookup));
   }
   std::erase_if(followers_, [](const std::shared_ptr<Subscription>& f) { return f->ended(); });
   const Status recorded = record_ddl(command, nullptr, RecordKind::kDrop, [&](ByteWriter& out) {
     out.put(static_cast<uint8_t>(kind)).text(name.name).put(static_cast<uint8_t>(if_exists)).put(static_cast<uint8_t>(cascade));
   });
   const Status settled = settle(lock, command);
+  if (lock.held.owns_lock()) lock.held.unlock();
+  lookups.clear();
   for (auto& sink : sinks) sink->stop();
   RETURN_IF_ERROR(recorded);
   return settled;

@@ -87,6 +87,7 @@ constexpr FunctionRow kFunctions[] = {
     {"laminar_sources", false, "per source: state, rows, watermark"},
     {"laminar_views", false, "per view: state, rows, watermark, memory"},
     {"laminar_sinks", false, "per sink: guarantee, epochs, rows, failures"},
+    {"laminar_lookup_tables", false, "per lookup table: state, cache, hits, requests"},
     {"laminar_ticks", false, "ticks: count and time percentiles, how many ran on several threads, how many took longer than tick_budget"},
     {"laminar_cores", false, "per core: the time of its parts of ticks, the parts its thread ran, where it is bound"},
     {"laminar_exchanges", false, "per exchange of a view: rows handed over, and those that changed cores"},
@@ -128,6 +129,7 @@ Result<Relation> Database::call_function(const std::string& function, const std:
   if (function == "laminar_sources") return sources_relation();
   if (function == "laminar_views") return views_relation();
   if (function == "laminar_sinks") return sinks_relation();
+  if (function == "laminar_lookup_tables") return lookups_relation();
   if (function == "laminar_ticks") return ticks_relation();
   if (function == "laminar_durability") return durability_relation();
   if (function == "laminar_cores") return cores_relation();
@@ -135,8 +137,9 @@ Result<Relation> Database::call_function(const std::string& function, const std:
   if (function == "laminar_overruns") return overruns_relation();
   ASSIGN_OR_RETURN(Entry * item, entry_of(argument, -1));
   if (function == "dead_letters") {
-    if (!item->source) return Status(ErrorCode::kWrongObjectKind, "dead_letters takes a source; " + argument + " is a " + sql::kind_name(item->object->kind));
-    return dead_letters_relation(*item->source);
+    if (item->lookup) return dead_letters_relation(item->lookup->dead_letters);
+    if (!item->source) return Status(ErrorCode::kWrongObjectKind, "dead_letters takes a source or a lookup table; " + argument + " is a " + sql::kind_name(item->object->kind));
+    return dead_letters_relation(item->source->dead_letters);
   }
   if (item->source && function == "late_rows") return late_relation(std::vector<RejectStore*>{&item->source->rejects});
   if (!item->view) return Status(ErrorCode::kWrongObjectKind, function + " takes a view; " + argument + " is a " + sql::kind_name(item->object->kind));
@@ -171,9 +174,9 @@ Relation Database::errors_relation(std::span<RejectStore* const> rejects) {
   return out.take();
 }
 
-Relation Database::dead_letters_relation(SourceStage& source) {
+Relation Database::dead_letters_relation(DeadLetterStore& records) {
   RelationBuilder out({text_field("object"), integer_field("position"), text_field("reason"), text_field("record")});
-  for (const stream::BadRecord& record : source.dead_letters.list()) {
+  for (const stream::BadRecord& record : records.list()) {
     out.row().text(record.object).integer(static_cast<int64_t>(record.position)).text(record.reason).text(record.text);
   }
   return out.take();
@@ -380,6 +383,7 @@ Relation connectors_shown() {
     };
     if (connector->is_source()) add("source", connector->source_options());
     if (connector->is_sink()) add("sink", connector->sink_options());
+    if (connector->is_lookup()) add("lookup table", connector->lookup_options());
   }
   return out.take();
 }
@@ -395,6 +399,7 @@ Result<Relation> Database::show(const sql::ShowStatement& statement) {
     return statement.object ? rows_where(std::move(all), 0, statement.object->name) : std::move(all);
   };
   if (what == "SOURCES") return shown(sources_relation());
+  if (what == "LOOKUP TABLES") return shown(lookups_relation());
   if (what == "SINKS") return shown(sinks_relation());
   if (what == "VIEWS") return shown(views_relation());
   if (what == "MATERIALIZED VIEWS") return shown(rows_where(views_relation(), 1, "materialized view"));
@@ -644,6 +649,15 @@ std::vector<MetricValue> Database::metrics() {
       list.push_back({"late_rows", object, static_cast<double>(item.view->late_count())});
       list.push_back({"error_rows", object, static_cast<double>(item.view->error_count())});
       list.push_back({"state_bytes", object, static_cast<double>(item.view->state_bytes())});
+    }
+    if (item.lookup) {
+      const LookupStage::Figures figures = item.lookup->figures();
+      const std::pair<const char*, uint64_t> rows[] = {
+          {"lookup_hits", figures.hits}, {"lookup_missing_hits", figures.hits_missing}, {"lookup_misses", figures.misses},
+          {"lookup_expired", figures.expired}, {"lookup_evicted", figures.evicted}, {"lookup_requests", figures.requests},
+          {"lookup_batches", figures.batches}, {"lookup_retries", figures.retries}, {"lookup_unavailable", figures.unavailable},
+          {"lookup_in_flight", figures.waiting_requests}, {"lookup_entries", figures.entries}, {"lookup_bytes", figures.bytes}};
+      for (const auto& [metric, value] : rows) list.push_back({metric, object, static_cast<double>(value)});
     }
     if (item.sink) list.push_back({"sink_rows", object, static_cast<double>(item.sink->progress().rows_committed)});
   }

@@ -104,6 +104,8 @@ Status Database::prepare_start(ViewStage& view) {
 bool Database::run_catch_up(ViewStage& view) {
   bool worked = false, level = true;
   const stream::TickInfo info{core_.tick(), clock_.now_us()};
+  core_.set_time(info.now_us);
+  if (!lookups_have_room(view)) return false;
   for (auto& reader : view.catch_up) {
     SourceStage& source = *reader->source;
     reader->op->begin_tick(info);

@@ -231,6 +231,21 @@ std::string horizon_text(const HorizonNode& node) {
   return "Horizon " + node.columns.back().name + "=" + list_text(offsets);
 }
 
+std::string lookup_join_text(const LookupJoinNode& node) {
+  const Node& left = *node.inputs[0];
+  std::string text = std::string("Lookup ") + to_text(node.join) + " " + node.object;
+  std::vector<std::string> keys;
+  for (size_t k = 0; k < node.keys.size(); ++k) {
+    keys.push_back(left.columns[node.keys[k].left].name + " = " + node.object + "." + node.key_names[k]);
+  }
+  text += " keys=" + list_text(keys);
+  std::vector<std::string> names = names_of(node);
+  for (size_t c = left.columns.size(); c < names.size(); ++c) names[c] = node.object + "." + names[c];
+  if (node.residual) text += " on=" + expression_text(node.residual, names);
+  if (!node.how.empty()) text += " from=[" + node.how + "]";
+  return text;
+}
+
 std::string node_text(const Node& node) {
   switch (node.kind) {
     case NodeKind::kScan: return scan_text(static_cast<const ScanNode&>(node));
@@ -252,6 +267,7 @@ std::string node_text(const Node& node) {
     case NodeKind::kJoin: return join_text(static_cast<const JoinNode&>(node));
     case NodeKind::kAsof: return asof_text(static_cast<const AsofNode&>(node));
     case NodeKind::kHorizon: return horizon_text(static_cast<const HorizonNode&>(node));
+    case NodeKind::kLookupJoin: return lookup_join_text(static_cast<const LookupJoinNode&>(node));
     case NodeKind::kDistinctOn: break;  // translated to TopN
   }
   CHECK(false);

@@ -31,7 +31,7 @@ struct OutputColumn {
 
 enum class NodeKind : uint8_t {
   kScan, kFilter, kProject, kUnionAll, kWindowAssign, kAggregate, kTopN, kDistinctOn, kValues, kJoin, kAsof,
-  kHorizon, kSort,
+  kHorizon, kSort, kLookupJoin,
 };
 
 struct Node {
@@ -245,6 +245,25 @@ struct SortNode : Node {
   SortNode() : Node(NodeKind::kSort) {}
   uint32_t time_column = 0;  // with time_offset_us set
   uint64_t memory_bytes = 0;  // rows beyond it go to temporary files
+};
+
+// Each left row with the rows that a lookup table has for its key when the row is processed. Output: the left columns, then
+// the table's columns source_columns.
+struct LookupJoinNode : Node {
+  LookupJoinNode() : Node(NodeKind::kLookupJoin) {}
+  struct Key {
+    uint32_t left = 0;    // of the input
+    uint32_t column = 0;  // of the lookup table
+  };
+  std::string object;
+  JoinKind join = JoinKind::kInner;  // or kLeft
+  std::vector<Key> keys;
+  std::vector<std::string> key_names;       // of the table's columns, parallel to keys
+  std::vector<data::Type> lookup_types;     // of all columns of the table
+  std::vector<uint32_t> source_columns;
+  bool unique = false;    // keys hold the table's primary key: at most one row matches
+  expr::ExprPtr residual;  // what else a match needs, over the output columns; may be null
+  std::string how;         // for EXPLAIN: where the rows come from
 };
 
 // EMIT as the user said it, for EXPLAIN, sinks and subscribers.

@@ -401,6 +401,18 @@ void derive_horizon(HorizonNode& node) {
   node.key.push_back(static_cast<uint32_t>(input.columns.size()));
 }
 
+void derive_lookup_join(LookupJoinNode& node) {
+  const Node& left = *node.inputs[0];
+  node.append_only = left.append_only;
+  if (node.unique) node.key = left.key;
+  for (size_t i = 0; i < node.columns.size(); ++i) {
+    const bool of_left = i < left.columns.size();
+    node.columns[i].time_offset_us = of_left ? left.columns[i].time_offset_us : TimeOffset();
+    node.columns[i].time_form = of_left ? left.columns[i].time_form : TimeForm::kNone;
+  }
+  node.state_bound = left.append_only ? "rows that wait for an answer" : "left rows with their answers, and those that wait";
+}
+
 }  // namespace
 
 TimeOffset time_offset(const Expr& expr, const Node& input) {
@@ -447,6 +459,7 @@ void derive_properties(Node& node) {
     case NodeKind::kJoin: return derive_join(static_cast<JoinNode&>(node));
     case NodeKind::kAsof: return derive_asof(static_cast<AsofNode&>(node));
     case NodeKind::kHorizon: return derive_horizon(static_cast<HorizonNode&>(node));
+    case NodeKind::kLookupJoin: return derive_lookup_join(static_cast<LookupJoinNode&>(node));
     case NodeKind::kValues: {
       node.append_only = true;
       for (OutputColumn& column : node.columns) column.time_offset_us.reset();

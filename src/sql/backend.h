@@ -35,6 +35,7 @@ struct Object {
   std::string sql;             // the statement that made it
   std::vector<std::string> column_defaults;  // tables: SQL text or empty
   std::vector<std::string> checks;           // tables: CHECK expressions as SQL text
+  std::string lookup;                        // lookup tables: where rows come from, for EXPLAIN
 };
 
 struct TableSpec {
@@ -100,6 +101,10 @@ class Backend {
   // DDL. Sources arrive with column types resolved. Views arrive bound. `plan` of a sink over a query is a stream
   // made for it; null for FROM name.
   virtual Status create_source(const CreateSource& statement, data::Schema columns) = 0;
+  virtual Status create_lookup(const CreateLookup& statement, data::Schema columns) {
+    (void)columns;
+    return Status(ErrorCode::kNotImplemented, "lookup tables are not implemented here", statement.name.offset);
+  }
   virtual Status create_table(const TableSpec& spec, bool or_replace, bool if_not_exists) = 0;
   virtual Status create_view(const CreateView& statement, plan::ViewPlan plan) = 0;
   virtual Status create_sink(const CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) = 0;

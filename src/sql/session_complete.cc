@@ -20,6 +20,7 @@ struct Phrase {
 };
 constexpr auto kPhrases = std::to_array<Phrase>({
     {"CREATE SOURCE IF NOT EXISTS"},
+    {"CREATE LOOKUP TABLE IF NOT EXISTS"},
     {"CREATE MATERIALIZED VIEW IF NOT EXISTS"},
     {"CREATE MATERIALIZED VIEW * AS SELECT"},
     {"CREATE OR REPLACE MATERIALIZED VIEW"},
@@ -30,12 +31,14 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"DROP SOURCE <source>"},
     {"DROP MATERIALIZED VIEW <view>"},
     {"DROP STREAM <stream>"},
+    {"DROP LOOKUP TABLE <lookup>"},
     {"DROP SINK <sink>"},
     {"DRAIN"},
     {"EXPLAIN ANALYZE"},
     {"EXPLAIN CREATE MATERIALIZED VIEW"},
     {"SHOW SOURCES"},
     {"SHOW STREAMS"},
+    {"SHOW LOOKUP TABLES"},
     {"SHOW MATERIALIZED VIEWS"},
     {"SHOW SINKS"},
     {"SHOW WATERMARKS"},
@@ -82,6 +85,7 @@ bool names_kind(std::string_view word, ObjectKind kind) {
   if (word == "<source>") return kind == ObjectKind::kSource;
   if (word == "<view>") return kind == ObjectKind::kView;
   if (word == "<stream>") return kind == ObjectKind::kStream;
+  if (word == "<lookup>") return kind == ObjectKind::kLookupTable;
   if (word == "<sink>") return kind == ObjectKind::kSink;
   return false;
 }

@@ -85,8 +85,18 @@ Result<bool> JsonScanner::next(ByteWindow& window) {
   }
 }
 
+bool JsonScanner::parse_text(std::string_view text) {
+  text_ = text;
+  at_ = text_.data();
+  end_ = at_ + text_.size();
+  problem_ = {};
+  blanks();
+  if (at_ == end_) return fail("the text is empty");
+  return parse();
+}
+
 void JsonScanner::blanks() {
-  while (at_ < end_ && (*at_ == ' ' || *at_ == '\t' || *at_ == '\r')) ++at_;
+  while (at_ < end_ && (*at_ == ' ' || *at_ == '\t' || *at_ == '\r' || *at_ == '\n')) ++at_;
 }
 
 bool JsonScanner::parse() {

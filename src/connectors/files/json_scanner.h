@@ -29,6 +29,9 @@ class JsonScanner {
   // The next line that is not blank, valid until the next call; false at the end of the file.
   Result<bool> next(ByteWindow& window);
 
+  // One object in memory, which must stay there while members() is used; false: see problem().
+  bool parse_text(std::string_view text);
+
   const std::vector<JsonMember>& members() const { return members_; }
   uint64_t line() const { return line_; }
   std::string_view text() const { return text_; }

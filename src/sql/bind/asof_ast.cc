@@ -356,6 +356,13 @@ class AsofRewriter {
       refuse(ErrorCode::kNotIncremental, "FOR SYSTEM_TIME AS OF reads a table, view or source of ours, by its name");
     }
     const Object& object = *ours->object();
+    if (object.kind == ObjectKind::kLookupTable) {
+      // The join itself means this: see translate_lookup.cc.
+      if (clause.time.empty()) return;
+      throw BindFailure(ErrorCode::kNotIncremental,
+                        "lookup table " + object.name + " has no history: it is asked for what it says now; write FOR SYSTEM_TIME AS OF PROCTIME()",
+                        clause.time_offset);
+    }
     const std::string right = alias_of(*join->right);
     const auto column_of = [&](size_t i) {
       auto column = make_uniq<duckdb::ColumnRefExpression>(object.columns[i].name, right);

@@ -141,7 +141,9 @@ BoundRelation bind_relation(duckdb::ClientContext& context, const std::string& t
   Translator translator(context, facts);
   if (retention_us > 0) translator.set_retention(retention_us);
   if (is_stream) translator.allow_sort();
-  NodePtr root = with_own_names(simplify(translator.translate(*query.plan)), query.names);
+  NodePtr translated = translator.translate(*query.plan);
+  translator.refuse_lookup_scans(*translated);
+  NodePtr root = with_own_names(simplify(std::move(translated)), query.names);
   name_columns(*root, query.names);
   refuse_loose_sessions(*root);
   refuse_inner_sort(*root);
@@ -615,7 +617,9 @@ Result<expr::ExprPtr> bind_predicate(duckdb::ClientContext& context, Backend&, c
     }
     RewrittenQuery query = rewrite_query(context, std::move(statement));
     Translator translator(context, facts);
-    NodePtr root = simplify(translator.translate(*query.plan));
+    NodePtr root = translator.translate(*query.plan);
+    translator.refuse_lookup_scans(*root);
+    root = simplify(std::move(root));
     // Filters on the scan with all columns; the optimizer may have dropped them or the whole relation. It may also have
     // the scan read the condition's columns first, with a projection on top that puts all back in order.
     std::vector<expr::ExprPtr> terms;

@@ -443,6 +443,29 @@ ColumnMap prune_horizon(plan::HorizonNode& node, std::vector<bool> needed) {
   return map;
 }
 
+ColumnMap prune_lookup_join(plan::LookupJoinNode& node, const std::vector<bool>& needed) {
+  const size_t width = node.inputs[0]->columns.size(), lookup_width = node.source_columns.size();
+  std::vector<bool> used = needed;
+  used.resize(width + lookup_width, false);
+  if (node.residual) expr::collect_columns(*node.residual, used);
+  for (const plan::LookupJoinNode::Key& key : node.keys) used[key.left] = true;
+  const auto middle = used.begin() + static_cast<std::ptrdiff_t>(width);
+  ColumnMap map = prune(node.inputs[0], std::vector<bool>(used.begin(), middle));
+  for (plan::LookupJoinNode::Key& key : node.keys) key.left = map[key.left];
+  std::vector<OutputColumn> columns = node.inputs[0]->columns;
+  std::vector<uint32_t> source_columns;
+  for (size_t i = 0; i < lookup_width; ++i) {
+    map.push_back(used[width + i] ? static_cast<uint32_t>(columns.size()) : kDropped);
+    if (!used[width + i]) continue;
+    columns.push_back(node.columns[width + i]);
+    source_columns.push_back(node.source_columns[i]);
+  }
+  node.columns = std::move(columns);
+  node.source_columns = std::move(source_columns);
+  if (node.residual) node.residual = expr::remap_columns(node.residual, map);
+  return map;
+}
+
 // Where each old column has gone; columns that are needed are never dropped, others may stay.
 ColumnMap prune(NodePtr& node, std::vector<bool> needed) {
   switch (node->kind) {
@@ -466,6 +489,8 @@ ColumnMap prune(NodePtr& node, std::vector<bool> needed) {
       return prune_asof(static_cast<plan::AsofNode&>(*node), needed);
     case NodeKind::kHorizon:
       return prune_horizon(static_cast<plan::HorizonNode&>(*node), std::move(needed));
+    case NodeKind::kLookupJoin:
+      return prune_lookup_join(static_cast<plan::LookupJoinNode&>(*node), needed);
     case NodeKind::kFilter: {
       auto& filter = static_cast<plan::FilterNode&>(*node);
       expr::collect_columns(*filter.predicate, needed);

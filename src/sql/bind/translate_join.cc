@@ -9,6 +9,7 @@
 
 #include "plan/properties.h"
 #include "sql/bind/bind_failure.h"
+#include "sql/bind/join_conditions.h"
 #include "sql/bind/passes.h"
 #include "sql/bind/translator.h"
 
@@ -34,81 +35,6 @@ std::optional<JoinKind> kind_of(duckdb::JoinType type) {
     case duckdb::JoinType::ANTI: return JoinKind::kAnti;
     default: return std::nullopt;
   }
-}
-
-void visit_references(BoundPtr& expression, const std::function<void(duckdb::BoundReferenceExpression&)>& visit) {
-  duckdb::ExpressionIterator::VisitExpressionMutable<duckdb::BoundReferenceExpression>(
-      expression, [&](duckdb::BoundReferenceExpression& reference, BoundPtr&) { visit(reference); });
-}
-
-// Which sides an expression over the left columns and then the right ones reads.
-struct Sides {
-  bool left = false, right = false;
-};
-Sides sides_of(BoundPtr& expression, size_t left_width) {
-  Sides sides;
-  visit_references(expression, [&](duckdb::BoundReferenceExpression& reference) {
-    (reference.index < left_width ? sides.left : sides.right) = true;
-  });
-  return sides;
-}
-
-ExpressionType flipped(ExpressionType type) {
-  switch (type) {
-    case ExpressionType::COMPARE_LESSTHAN: return ExpressionType::COMPARE_GREATERTHAN;
-    case ExpressionType::COMPARE_GREATERTHAN: return ExpressionType::COMPARE_LESSTHAN;
-    case ExpressionType::COMPARE_LESSTHANOREQUALTO: return ExpressionType::COMPARE_GREATERTHANOREQUALTO;
-    case ExpressionType::COMPARE_GREATERTHANOREQUALTO: return ExpressionType::COMPARE_LESSTHANOREQUALTO;
-    default: return type;
-  }
-}
-
-// The conditions of a join: comparisons of a left with a right expression, each over its own side's columns, and the
-// rest over the left columns and then the right ones.
-struct Conditions {
-  struct Comparison {
-    BoundPtr left, right;
-    ExpressionType type;
-    // Columns of event time, where the comparison says nothing but their distance.
-    std::optional<std::pair<uint32_t, uint32_t>> times = {};
-  };
-  std::vector<Comparison> comparisons;
-  std::vector<BoundPtr> others;
-};
-
-void split(BoundPtr condition, size_t left_width, Conditions& to) {
-  const auto expression_class = condition->GetExpressionClass();
-  if (condition->GetExpressionType() == ExpressionType::CONJUNCTION_AND) {
-    for (auto& child : condition->Cast<duckdb::BoundConjunctionExpression>().children) split(std::move(child), left_width, to);
-    return;
-  }
-  if (expression_class == duckdb::ExpressionClass::BOUND_BETWEEN) {
-    auto& between = condition->Cast<duckdb::BoundBetweenExpression>();
-    split(duckdb::make_uniq<duckdb::BoundComparisonExpression>(between.LowerComparisonType(), between.input->Copy(),
-                                                               std::move(between.lower)),
-          left_width, to);
-    split(duckdb::make_uniq<duckdb::BoundComparisonExpression>(between.UpperComparisonType(), std::move(between.input),
-                                                               std::move(between.upper)),
-          left_width, to);
-    return;
-  }
-  if (expression_class == duckdb::ExpressionClass::BOUND_COMPARISON) {
-    auto& comparison = condition->Cast<duckdb::BoundComparisonExpression>();
-    Sides first = sides_of(comparison.left, left_width), second = sides_of(comparison.right, left_width);
-    const bool straight = first.left && !first.right && second.right && !second.left;
-    const bool swapped = first.right && !first.left && second.left && !second.right;
-    if (straight || swapped) {
-      Conditions::Comparison made{std::move(comparison.left), std::move(comparison.right), condition->GetExpressionType()};
-      if (swapped) {
-        std::swap(made.left, made.right);
-        made.type = flipped(made.type);
-      }
-      visit_references(made.right, [&](duckdb::BoundReferenceExpression& reference) { reference.index -= left_width; });
-      to.comparisons.push_back(std::move(made));
-      return;
-    }
-  }
-  to.others.push_back(std::move(condition));
 }
 
 // An event-time column of the node, shifted by a constant.
@@ -270,15 +196,19 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
   NodePtr right = translate(*op.children[1]);
   if (delim) delim_joins_.pop_back();
   const size_t left_width = left->columns.size(), right_width = right->columns.size();
-  Conditions conditions;
+  JoinConditions conditions;
   if (compares) {
     auto& comparison = op.Cast<duckdb::LogicalComparisonJoin>();
     for (auto& condition : comparison.conditions) {
       conditions.comparisons.push_back({condition.left->Copy(), condition.right->Copy(), condition.comparison});
     }
-    if (comparison.predicate) split(comparison.predicate->Copy(), left_width, conditions);
+    if (comparison.predicate) conditions.add(comparison.predicate->Copy(), left_width);
   } else if (any) {
-    split(op.Cast<duckdb::LogicalAnyJoin>().condition->Copy(), left_width, conditions);
+    conditions.add(op.Cast<duckdb::LogicalAnyJoin>().condition->Copy(), left_width);
+  }
+
+  if (!single && !delim) {
+    if (NodePtr lookup = lookup_join(*kind, conditions, left, right, position)) return lookup;
   }
 
   // Keys are columns: those that are computed stand behind the columns of their side.
@@ -289,11 +219,11 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
   left_columns.add_all();
   right_columns.add_all();
   TimePairs times;
-  const auto is_key = [](const Conditions::Comparison& comparison) {
+  const auto is_key = [](const JoinConditions::Comparison& comparison) {
     return comparison.type == ExpressionType::COMPARE_EQUAL || comparison.type == ExpressionType::COMPARE_NOT_DISTINCT_FROM;
   };
   std::vector<uint32_t> unique_by;
-  for (Conditions::Comparison& comparison : conditions.comparisons) {
+  for (JoinConditions::Comparison& comparison : conditions.comparisons) {
     if (is_key(comparison)) {
       if (node->keys.size() == 32) refuse(ErrorCode::kNotImplemented, "more than 32 equalities in a join are not implemented yet");
       const bool null_equal = comparison.type == ExpressionType::COMPARE_NOT_DISTINCT_FROM;
@@ -344,20 +274,12 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
   std::vector<plan::OutputColumn> both = left->columns;
   both.insert(both.end(), right->columns.begin(), right->columns.end());
   const size_t left_all = left->columns.size();
-  duckdb::vector<BoundPtr> residual;
-  for (Conditions::Comparison& comparison : conditions.comparisons) {
-    if (is_key(comparison)) continue;
-    if (from_conditions && comparison.times && *comparison.times == std::pair(node->time->left, node->time->right)) continue;
-    visit_references(comparison.right, [&](duckdb::BoundReferenceExpression& reference) { reference.index += left_all; });
-    residual.push_back(duckdb::make_uniq<duckdb::BoundComparisonExpression>(comparison.type, std::move(comparison.left),
-                                                                            std::move(comparison.right)));
+  std::vector<bool> said;
+  for (const JoinConditions::Comparison& comparison : conditions.comparisons) {
+    said.push_back(is_key(comparison) || (from_conditions && comparison.times &&
+                                          *comparison.times == std::pair(node->time->left, node->time->right)));
   }
-  for (BoundPtr& other : conditions.others) {
-    visit_references(other, [&](duckdb::BoundReferenceExpression& reference) {
-      if (reference.index >= left_width) reference.index += left_all - left_width;
-    });
-    residual.push_back(std::move(other));
-  }
+  const duckdb::vector<BoundPtr> residual = conditions.take_residual(said, left_width, left_all);
   node->residual = conjunction(residual, both);
 
   node->columns = node->pairs() ? both : left->columns;

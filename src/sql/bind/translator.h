@@ -1,7 +1,7 @@
 // From DuckDB's rewritten plan to plan/: operator by operator, by a closed list. What is not on it is refused.
 //
 // One file per family: translate_expression, translate_relation (scan, filter, project, values, union, CTE),
-// translate_aggregate, translate_top_n (ranks, LIMIT, DISTINCT ON), translate_window, translate_join,
+// translate_aggregate, translate_top_n (ranks, LIMIT, DISTINCT ON), translate_window, translate_join, translate_lookup,
 // translate_subquery (what IN, ANY, EXISTS and scalar subqueries in expressions become), translate_asof.
 //
 // Errors:  BindFailure with the position that the expression or the clause has in the script.
@@ -40,6 +40,7 @@ namespace laminar::sql {
 
 // Columns computed from an input, each once: what an operator above needs as columns (keys, arguments, order).
 class ColumnSet;
+struct JoinConditions;
 
 class Translator {
  public:
@@ -55,6 +56,10 @@ class Translator {
   void allow_sort() { sort_allowed_ = true; }
   // Objects read so far, each once, in order.
   const std::vector<std::string>& inputs() const { return inputs_; }
+  // One of those.
+  const Object& object(const std::string& name) const { return *objects_.at(name); }
+  // Lookup tables are joined, not read.
+  void refuse_lookup_scans(const plan::Node& root) const;
 
  private:
   friend class ColumnSet;
@@ -103,6 +108,10 @@ class Translator {
   // translate_asof.cc
   plan::NodePtr asof_join(duckdb::LogicalComparisonJoin& op);
   plan::NodePtr horizon(duckdb::LogicalUnnest& unnest);
+
+  // translate_lookup.cc
+  plan::NodePtr lookup_join(plan::JoinKind kind, JoinConditions& conditions, plan::NodePtr& left, plan::NodePtr& right,
+                            int64_t position);
 
   // translate_expression.cc
   expr::ExprPtr native(const duckdb::Expression& bound, const std::vector<plan::OutputColumn>& input);

@@ -12,6 +12,8 @@ const char* kind_name(ObjectKind kind) {
       return "materialized view";
     case ObjectKind::kStream:
       return "stream";
+    case ObjectKind::kLookupTable:
+      return "lookup table";
     case ObjectKind::kSink:
       break;
   }
@@ -28,6 +30,8 @@ const char* kind_words(ObjectKind kind) {
       return "MATERIALIZED VIEW";
     case ObjectKind::kStream:
       return "STREAM";
+    case ObjectKind::kLookupTable:
+      return "LOOKUP TABLE";
     case ObjectKind::kSink:
       break;
   }

@@ -232,6 +232,25 @@ Result<StatementBody> parse_source(TokenCursor& cursor, bool or_replace, std::st
   return StatementBody(std::move(source));
 }
 
+Result<StatementBody> parse_lookup(TokenCursor& cursor, bool or_replace, std::string text) {
+  CreateLookup lookup;
+  lookup.or_replace = or_replace;
+  lookup.statement_text = std::move(text);
+  RETURN_IF_ERROR(read_head(cursor, lookup, "the lookup table's name"));
+  RETURN_IF_ERROR(ColumnListParser(cursor, lookup).read());
+  if (lookup.watermark) {
+    return Status(ErrorCode::kInvalidWatermark, "a lookup table has no event time: leave WATERMARK out", lookup.watermark->offset);
+  }
+  for (const SourceColumn& column : lookup.columns) {
+    if (!column.is_processing_time) continue;
+    return Status(ErrorCode::kSyntaxError, "a lookup table has no PROCTIME() columns: " + column.name, column.offset);
+  }
+  if (!cursor.is("WITH")) return cursor.unexpected("WITH (connector = '...')");
+  ASSIGN_OR_RETURN(lookup.options, read_with_options(cursor));
+  RETURN_IF_ERROR(cursor.expect_end("the end of the statement"));
+  return StatementBody(std::move(lookup));
+}
+
 Result<StatementBody> parse_view(TokenCursor& cursor, bool or_replace, bool is_stream, std::string text) {
   CreateView view;
   view.is_stream = is_stream;
@@ -290,16 +309,16 @@ Result<StatementBody> parse_create(TokenCursor& cursor) {
   std::string text = statement_text(cursor);
   RETURN_IF_ERROR(cursor.expect("CREATE"));
   const bool or_replace = cursor.accept_all({"OR", "REPLACE"});
-  if (cursor.is("LOOKUP")) return not_implemented("CREATE LOOKUP TABLE", cursor.offset());
   if (cursor.is("WATERMARK")) return not_implemented("CREATE WATERMARK GROUP", cursor.offset());
   if (cursor.accept("SOURCE")) return parse_source(cursor, or_replace, std::move(text));
+  if (cursor.accept_all({"LOOKUP", "TABLE"})) return parse_lookup(cursor, or_replace, std::move(text));
   if (cursor.accept("STREAM")) return parse_view(cursor, or_replace, true, std::move(text));
   if (cursor.accept("SINK")) return parse_sink(cursor, or_replace, std::move(text));
   if (cursor.accept("MATERIALIZED")) {
     RETURN_IF_ERROR(cursor.expect("VIEW"));
     return parse_view(cursor, or_replace, false, std::move(text));
   }
-  return cursor.unexpected("SOURCE, MATERIALIZED VIEW, STREAM or SINK");
+  return cursor.unexpected("SOURCE, LOOKUP TABLE, MATERIALIZED VIEW, STREAM or SINK");
 }
 
 }  // namespace laminar::sql

@@ -56,6 +56,9 @@ struct CreateSource {
   std::string statement_text;  // the whole CREATE as the user wrote it, for SHOW CREATE and restarts
 };
 
+// CREATE LOOKUP TABLE: the same words, no watermark and no PROCTIME() columns.
+struct CreateLookup : CreateSource {};
+
 enum class EmitMode { kOnUpdate, kOnWindowClose, kAfterWatermark, kEvery, kChanges, kFinal };
 struct EmitClause {
   EmitMode mode = EmitMode::kOnUpdate;
@@ -89,7 +92,7 @@ struct CreateSink {
   std::string statement_text;
 };
 
-enum class ObjectKind { kSource, kTable, kView, kStream, kSink };
+enum class ObjectKind { kSource, kTable, kView, kStream, kSink, kLookupTable };
 struct DropObjects {
   ObjectKind kind = ObjectKind::kView;
   std::vector<ObjectName> names;
@@ -135,7 +138,7 @@ struct SetStatement {
   bool reset = false;  // RESET: the option has its default value, which may be empty
 };
 
-using StatementBody = std::variant<CreateSource, CreateView, CreateSink, DropObjects, ShowStatement, ExplainStatement,
+using StatementBody = std::variant<CreateSource, CreateLookup, CreateView, CreateSink, DropObjects, ShowStatement, ExplainStatement,
                                    SubscribeStatement, ReapplyStatement, DrainStatement, CheckpointStatement, SetStatement>;
 
 struct Statement {

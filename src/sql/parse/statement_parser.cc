@@ -26,7 +26,6 @@ constexpr PlannedForm kPlannedForms[] = {
     {{"ALTER", "SINK"}, "ALTER SINK"},
     {{"ADVANCE", "WATERMARK"}, "ADVANCE WATERMARK"},
     {{"BACKUP", "TO"}, "BACKUP TO"},
-    {{"DROP", "LOOKUP", "TABLE"}, "DROP LOOKUP TABLE"},
     {{"DROP", "WATERMARK", "GROUP"}, "DROP WATERMARK GROUP"},
 };
 
@@ -48,6 +47,7 @@ struct ShowForm {
 constexpr ShowForm kShowForms[] = {
     {{"SOURCES"}, ShowObject::kNone},
     {{"STREAMS"}, ShowObject::kNone},
+    {{"LOOKUP", "TABLES"}, ShowObject::kNone},
     {{"SINKS"}, ShowObject::kNone},
     {{"VIEWS"}, ShowObject::kNone},
     {{"MATERIALIZED", "VIEWS"}, ShowObject::kNone},
@@ -61,6 +61,7 @@ constexpr ShowForm kShowForms[] = {
     {{"CREATE", "SOURCE"}, ShowObject::kName},
     {{"CREATE", "STREAM"}, ShowObject::kName},
     {{"CREATE", "SINK"}, ShowObject::kName},
+    {{"CREATE", "LOOKUP", "TABLE"}, ShowObject::kName},
     {{"CREATE", "TABLE"}, ShowObject::kName},
     {{"CREATE", "VIEW"}, ShowObject::kName},
     {{"CREATE"}, ShowObject::kName},
@@ -137,7 +138,7 @@ Result<std::optional<StatementBody>> parse_explain(TokenCursor& cursor) {
   inner.move_to(cursor.index() + object);
   if (is_our_create(inner)) {
     const size_t noun = inner.are({"OR", "REPLACE"}, 1) ? 3 : 1;
-    if (inner.is("SOURCE", noun) || inner.is("SINK", noun)) {
+    if (inner.is("SOURCE", noun) || inner.is("SINK", noun) || inner.is("LOOKUP", noun)) {
       inner.move_to(inner.index() + noun);
       return inner.unexpected("MATERIALIZED VIEW or STREAM");
     }
@@ -162,6 +163,8 @@ Result<StatementBody> parse_drop(TokenCursor& cursor) {
     drop.kind = ObjectKind::kStream;
   } else if (cursor.accept("SINK")) {
     drop.kind = ObjectKind::kSink;
+  } else if (cursor.accept_all({"LOOKUP", "TABLE"})) {
+    drop.kind = ObjectKind::kLookupTable;
   } else {
     RETURN_IF_ERROR(cursor.expect("MATERIALIZED"));
     RETURN_IF_ERROR(cursor.expect("VIEW"));
@@ -276,7 +279,7 @@ Result<std::optional<StatementBody>> parse_body(TokenCursor& cursor) {
   if (is_our_create(cursor)) {
     body = parse_create(cursor);
   } else if (cursor.is("DROP") && (cursor.is("SOURCE", 1) || cursor.is("STREAM", 1) || cursor.is("SINK", 1) ||
-                                   cursor.is("MATERIALIZED", 1))) {
+                                   cursor.is("MATERIALIZED", 1) || cursor.are({"LOOKUP", "TABLE"}, 1))) {
     body = parse_drop(cursor);
   } else if (cursor.is("SHOW")) {
     const ShowForm* form = find_show_form(cursor, 1);

@@ -391,7 +391,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Others, BadStatements,
-    testing::Values(BadCase{"CREATE |LOOKUP TABLE p (id INT)", kPlanned, "CREATE LOOKUP TABLE"},
+    testing::Values(BadCase{"CREATE LOOKUP TABLE p (id INT)|", kSyntax, "expected WITH"},
                     BadCase{"CREATE |WATERMARK GROUP g (a, b)", kPlanned, "CREATE WATERMARK GROUP"},
                     BadCase{"|ALTER SOURCE s SET (a = 1)", kPlanned, "ALTER SOURCE"},
                     BadCase{"|ALTER MATERIALIZED VIEW v RENAME TO w", kPlanned, "ALTER MATERIALIZED VIEW"},

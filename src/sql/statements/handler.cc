@@ -178,6 +178,15 @@ class Handler final : public StatementHandler {
     });
   }
 
+  Bound bind_body(duckdb::ClientContext& context, const CreateLookup& create) {
+    RETURN_IF_ERROR(check_object_name(create.name));
+    if (is_there(create.name, create.if_not_exists)) return nothing();
+    ASSIGN_OR_RETURN(data::Schema schema, source_schema(context, create));
+    return ddl([backend = backend_, create, schema = std::move(schema)](duckdb::ClientContext&) -> Status {
+      return at_name(backend->create_lookup(create, schema), create.name.offset);
+    });
+  }
+
   Bound bind_body(duckdb::ClientContext& context, const CreateView& create) {
     RETURN_IF_ERROR(check_object_name(create.name));
     if (create.late_data_to) RETURN_IF_ERROR(check_object_name(*create.late_data_to));

@@ -7,6 +7,7 @@
 #include "stream/joins/asof_operator.h"
 #include "stream/joins/horizon_operator.h"
 #include "stream/joins/join_operator.h"
+#include "stream/lookup/lookup_operator.h"
 #include "stream/operators/aggregate.h"
 #include "stream/operators/filter_operator.h"
 #include "stream/operators/project_operator.h"
@@ -117,6 +118,8 @@ class Builder {
     }
     if (node.kind == plan::NodeKind::kScan) {
       pipeline_.scans.push_back({static_cast<const plan::ScanNode&>(node).object, op, core, spread});
+    } else if (node.kind == plan::NodeKind::kLookupJoin) {
+      pipeline_.lookups.push_back(static_cast<LookupOperator*>(op));
     } else if (node.kind == plan::NodeKind::kFilter) {
       static_cast<FilterOperator*>(op)->need_only(needed);
     } else if (node.kind == plan::NodeKind::kJoin) {

@@ -18,6 +18,8 @@
 
 namespace laminar::stream {
 
+class LookupOperator;
+
 // Operators of one plan in topological order (inputs first); the last ones are the root's.
 struct Pipeline {
   std::vector<std::unique_ptr<Operator>> operators;
@@ -30,6 +32,8 @@ struct Pipeline {
     bool spread = false;  // one of several that share the rows
   };
   std::vector<Scan> scans;
+  // To be bound to the lookup tables that they ask.
+  std::vector<LookupOperator*> lookups;
   Operator* root = nullptr;  // on core 0
   // The last operator that holds its whole content, with the plan nodes above it; null when none does. On core 0.
   Operator* content = nullptr;

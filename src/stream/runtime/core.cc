@@ -23,6 +23,7 @@ void Core::run(std::span<const Input> inputs, std::span<Stage* const> extra, boo
   const int64_t start_ns = monotonic_ns();
   watch_.begin(0, start_ns);
   const TickInfo info{++tick_, clock_.now_us()};
+  current_ = info;
   for (const Input& input : inputs) {
     Operator::note(input.op);
     if (profiling_) {

@@ -90,6 +90,10 @@ class Core {
   uint64_t tick() const { return tick_; }
   // Recovery: ticks go on from here.
   void set_tick(uint64_t tick) { tick_ = tick; }
+  // The tick that runs, or the last one.
+  const TickInfo& current() const { return current_; }
+  // For rows that enter operators between ticks, while a view catches up.
+  void set_time(int64_t now_us) { current_ = {tick_, now_us}; }
   int64_t now_us() const { return clock_.now_us(); }
   Clock& clock() { return clock_; }
   // Time from the first push to the end of the last finish, in ns.
@@ -122,6 +126,7 @@ class Core {
     bool measured = false;
   } job_;
   uint64_t tick_ = 0;
+  TickInfo current_;
   Histogram tick_times_;
   bool profiling_ = false;
 };
