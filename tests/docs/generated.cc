@@ -3,6 +3,7 @@
 #include <span>
 
 #include "base/options.h"
+#include "connectors/common_options.h"
 #include "connectors/registry.h"
 #include "sql/parse/settings.h"
 
@@ -56,9 +57,14 @@ std::string options(std::span<const OptionSpec> table) {
 std::string connectors() {
   std::string out = "| connector | as | what it is |\n|---|---|---|\n";
   for (const stream::Connector* connector : connectors::all_connectors()) {
-    out += "| `" + std::string(connector->name()) + "` | " + (connector->is_source() ? "source" : "") +
-           (connector->is_source() && connector->is_sink() ? ", " : "") + (connector->is_sink() ? "sink" : "") + " | " +
-           cell(connector->doc()) + " |\n";
+    std::string as;
+    const auto add = [&as](bool is, const char* what) {
+      if (is) as += (as.empty() ? "" : ", ") + std::string(what);
+    };
+    add(connector->is_source(), "source");
+    add(connector->is_sink(), "sink");
+    add(connector->is_lookup(), "lookup table");
+    out += "| `" + std::string(connector->name()) + "` | " + as + " | " + cell(connector->doc()) + " |\n";
   }
   return out;
 }
@@ -69,9 +75,11 @@ std::string generated(const std::string& name) {
   if (name == "errors") return errors();
   if (name == "settings") return options(sql::engine_settings());
   if (name == "connectors") return connectors();
+  if (name == "lookup options") return options(connectors::lookup_options());
   for (const stream::Connector* connector : connectors::all_connectors()) {
     if (name == "source options " + std::string(connector->name())) return options(connector->source_options());
     if (name == "sink options " + std::string(connector->name())) return options(connector->sink_options());
+    if (name == "lookup options " + std::string(connector->name())) return options(connector->lookup_options());
   }
   return {};
 }
