@@ -379,7 +379,8 @@ void derive_asof(AsofNode& node) {
   } else {
     const std::string& name = right.columns[node.right_time].name;
     if (node.tolerance_us) {
-      right_bound = "right rows to " + shifted_name(name, backward || node.match == Match::kNearest ? *node.tolerance_us : 0);
+      const int64_t reach = backward ? *node.tolerance_us : node.match == Match::kNearest ? 2 * *node.tolerance_us : 0;
+      right_bound = "right rows to " + shifted_name(name, reach);
     } else if (node.match == Match::kForward) {
       right_bound = "right rows to " + name;
     } else {

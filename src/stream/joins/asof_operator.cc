@@ -62,7 +62,7 @@ AsofOperator::AsofOperator(const plan::AsofNode& node)
       left_join_(node.join == plan::JoinKind::kLeft), timed_(node.timed), on_final_(node.on_final), rows_(treats_rows(node)),
       right_unique_(!rows_ || node.inputs[1]->append_only), right_ordered_(!rows_ || plan::has_total_order(*node.inputs[1])),
       tolerance_us_(node.tolerance_us), left_condition_(node.left_condition), left_probe_(node.left_probe),
-      probe_min_us_(node.probe_min_us), release_slack_us_(strict_ || !right_unique_ ? 1 : 0), shape_(key_types(node)),
+      probe_min_us_(node.probe_min_us), release_slack_us_(match_ == Match::kNearest || strict_ || !right_unique_ ? 1 : 0), shape_(key_types(node)),
       groups_(&shape_, &pool_), left_(node.inputs[0]->types()), right_(node.inputs[1]->types()),
       right_order_({}, node.inputs[1]->types()), key_columns_(node.keys.size()), hashes_(data::kBatchRowsMax),
       taking_part_(data::kBatchRowsMax), row_groups_(data::kBatchRowsMax), output_(types(), node.inputs[0]->columns.size()) {
@@ -150,15 +150,15 @@ AsofOperator::Part AsofOperator::right_part(const data::Batch& batch, uint32_t r
     else ++counters.filtered;
     return Part::kNone;
   }
+  // A row that leaves may be behind the watermark and still be held for what is to come.
+  const bool late = has_time && timed_ && batch.weight(row) > 0 && is_late(input, batch, row);
+  if (late) reject(input, batch, row, true);
   for (size_t k = 0; k < input.keys.size(); ++k) {
     if (null_equal_[k] || !batch.columns[input.keys[k]].is_null(row)) continue;
-    ++counters.filtered;
+    if (!late) ++counters.filtered;
     return Part::kNone;
   }
-  // A row that leaves may be behind the watermark and still be held for what is to come.
-  if (!has_time || !timed_ || batch.weight(row) < 0 || !is_late(input, batch, row)) return Part::kFull;
-  reject(input, batch, row, true);
-  return Part::kLate;
+  return late ? Part::kLate : Part::kFull;
 }
 
 void AsofOperator::find_groups(const Input& input, const data::Batch& batch, uint32_t count) {
@@ -269,12 +269,23 @@ void AsofOperator::push_versions(const data::Batch& batch) {
   if (count > 0) right_changes_->apply(count == batch.rows ? batch : selector_->select(batch, taking_part_.data(), count));
 }
 
-void AsofOperator::mark_around(Group& group, int64_t time, const Entry* before, const Entry* behind) {
+void AsofOperator::mark_around(Group& group, const Entry* at) {
   TimeRing& left = group.left;
   if (left.empty()) return;
-  const int64_t from = match_ == Match::kBackward ? time : before ? before->time : kTimeMin;
-  const int64_t to = match_ == Match::kForward ? time : behind ? behind->time : kTimeMax;
+  // Up to the next rows that can be an answer; for the nearest, rows of one time are one.
+  const auto passes = [&](const Entry& other) { return !counts(other) || (match_ == Match::kNearest && other.time == at->time); };
+  int64_t from = at->time, to = at->time;
+  if (match_ != Match::kBackward) {
+    const Entry* before = at;
+    while (before != group.right.begin_entry() && passes(before[-1])) --before;
+    from = before == group.right.begin_entry() ? kTimeMin : before[-1].time;
+  }
   if (left.back().time < from) return;
+  if (match_ != Match::kForward) {
+    const Entry* behind = at + 1;
+    while (behind != group.right.end_entry() && passes(*behind)) ++behind;
+    to = behind == group.right.end_entry() ? kTimeMax : behind->time;
+  }
   for (const Entry* entry = left.at_or_after(from); entry != left.end_entry() && entry->time <= to; ++entry) mark_dirty(entry->slot);
 }
 
@@ -289,8 +300,7 @@ void AsofOperator::insert_right(Group& group, int64_t time, uint64_t order, uint
   };
   while (at != ring.begin_entry() && comes_before(at[-1])) --at;
   at = ring.insert(pool_, at, {time, order, slot, 0});
-  if (on_final_ || group.left.empty()) return;
-  mark_around(group, time, at == ring.begin_entry() ? nullptr : at - 1, at + 1 == ring.end_entry() ? nullptr : at + 1);
+  if (!on_final_) mark_around(group, at);
 }
 
 Entry* AsofOperator::find_right(Group& group, const data::Batch& batch, uint32_t row, int64_t time) {
@@ -318,9 +328,7 @@ void AsofOperator::change_right(Group& group, const data::Batch& batch, uint32_t
   const bool counted = weight > 0;
   weight += change;
   if (counted == (weight > 0) && weight != 0) return;
-  if (!on_final_) {
-    mark_around(group, time, at == ring.begin_entry() ? nullptr : at - 1, at + 1 == ring.end_entry() ? nullptr : at + 1);
-  }
+  if (!on_final_) mark_around(group, at);
   if (weight != 0) return;
   right_free_.push_back(at->slot);
   ring.remove(at);
@@ -396,10 +404,14 @@ int64_t AsofOperator::next_release(const Group& group) const {
   const TimeRing& ring = group.right;
   if (ring.empty()) return kNever;
   const Entry& front = ring.front();
-  if (match_ == Match::kForward) return std::min(kAtEnd, plus(front.time, strict_ ? 0 : 1));
+  if (match_ == Match::kForward) return std::min(kAtEnd, plus(front.time, 1));
   int64_t at = kNever;
   if (front.slot == kNoRow) at = front.time;
-  if (tolerance_us_) at = std::min(at, plus(plus(front.time, *tolerance_us_), 1));
+  if (tolerance_us_) {
+    // A left row that is not final yet has its nearest row so far up to the tolerance before it, and waits as long again.
+    const int64_t reach = match_ == Match::kNearest ? plus(*tolerance_us_, *tolerance_us_) : *tolerance_us_;
+    at = std::min(at, plus(plus(front.time, reach), 1));
+  }
   // Of rows of one time the nearest is the first: they go together.
   const Entry* next = match_ == Match::kNearest ? ring.after(front.time) : &front + 1;
   if (next != ring.end_entry()) at = std::min(at, plus(next->time, release_slack_us_));

@@ -98,8 +98,8 @@ class AsofOperator final : public Operator {
   TimeRing::Entry* find_right(Group& group, const data::Batch& batch, uint32_t row, int64_t time);
   void change_right(Group& group, const data::Batch& batch, uint32_t row, int64_t time);
   void mark_dirty(uint32_t slot);
-  // The left rows whose answer the right row at `at` may be, or was before it left this place.
-  void mark_around(Group& group, int64_t time, const TimeRing::Entry* before, const TimeRing::Entry* behind);
+  // The left rows whose answer the right row at `at` may be or have been.
+  void mark_around(Group& group, const TimeRing::Entry* at);
 
   const TimeRing::Entry* find_match(const TimeRing& right, int64_t time) const;
   bool counts(const TimeRing::Entry& entry) const { return right_unique_ || right_weights_[entry.slot] > 0; }
@@ -131,7 +131,7 @@ class AsofOperator final : public Operator {
   const std::optional<uint32_t> left_condition_;
   const uint32_t left_probe_;
   const int64_t probe_min_us_;
-  const int64_t release_slack_us_;  // a right row at the very watermark may still leave
+  const int64_t release_slack_us_;  // what follows a right row may lie at the very watermark and not do yet
   std::vector<bool> null_equal_;
   Input inputs_[2];
   GroupShape shape_;
