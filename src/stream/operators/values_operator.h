@@ -13,6 +13,8 @@ class ValuesOperator final : public Operator {
   explicit ValuesOperator(const plan::ValuesNode& node);
   void push(uint32_t port, const data::Batch& batch) override;
   void finish(const TickInfo& tick) override;
+  bool saves_state() const override { return true; }
+  Status load_state(StateSource& source) override;
 
  private:
   std::vector<data::BatchBuffer> buffers_;

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "stream/operators/aggregate.h"
+#include "stream/state/state_io.h"
 
 namespace laminar::stream {
 
@@ -113,6 +114,19 @@ void WindowAssignOperator::reject_late(const data::Batch& batch, uint32_t row, i
   reject.window_start = grid_.start(window);
   reject.window_end = grid_.end(window);
   rejects()->reject(input_types_, batch, row, reject);
+}
+
+void WindowAssignOperator::save_state(StateSink& sink, bool) {
+  ByteWriter seen;
+  seen.put(last_watermark_);
+  sink.put(0, "", seen.view());
+}
+
+Status WindowAssignOperator::load_state(StateSource& source) {
+  return source.scan(0, [this](std::string_view, std::string_view bytes) -> Status {
+    last_watermark_ = ByteReader(bytes).get<int64_t>();
+    return {};
+  });
 }
 
 void WindowAssignOperator::finish(const TickInfo&) {

@@ -23,6 +23,9 @@ class WindowAssignOperator final : public Operator {
   static Result<std::unique_ptr<WindowAssignOperator>> make(const plan::WindowAssignNode& node);
   void push(uint32_t port, const data::Batch& batch) override;
   void finish(const TickInfo& tick) override;
+  bool saves_state() const override { return true; }
+  void save_state(StateSink& sink, bool full) override;
+  Status load_state(StateSource& source) override;
 
  private:
   explicit WindowAssignOperator(const plan::WindowAssignNode& node);
