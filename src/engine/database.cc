@@ -222,6 +222,7 @@ void Database::run() {
         if (any && room_to_record(kSmallRecordBytes).ok() && record_kind(command, RecordKind::kTick).ok()) core_.run({}, {}, true);
       }
     }
+    if (checkpoint_interval_us_ > 0) checkpoint_when_due(lock);
     if (worked || work_waiting_.load()) {
       lock.unlock();
       lock.lock();

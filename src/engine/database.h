@@ -28,6 +28,7 @@
 #include "engine/table_store.h"
 #include "engine/view_stage.h"
 #include "sql/backend.h"
+#include "storage/checkpoint/checkpoint_store.h"
 #include "stream/runtime/core.h"
 
 namespace laminar::engine {
@@ -99,6 +100,8 @@ class Database final : public sql::Backend {
   Result<sql::Relation> show(const sql::ShowStatement& statement) override;
   Result<std::string> explain(const std::string& object, bool analyze) override;
   Result<uint64_t> reapply_late_rows(const sql::ReapplyStatement& statement, expr::ExprPtr where) override;
+  Result<sql::Relation> checkpoint() override;
+  Status backup(const std::string& folder) override;
   Status drain(const std::function<bool()>& interrupted) override;
   Status set(const sql::OptionText& option) override;
   Result<std::unique_ptr<sql::ChangeReader>> subscribe(const sql::SubscribeStatement& statement, expr::ExprPtr where) override;
@@ -137,6 +140,8 @@ class Database final : public sql::Backend {
     std::unique_ptr<LookupStage> lookup;
     std::vector<std::string> inputs;  // objects it reads
     std::string owner;                // the view that made it (LATE DATA TO)
+    uint32_t id = 0;                  // in checkpoints
+    bool saved = false;               // the collecting store of checkpoints holds its state
     std::string record;               // of the journal that made it; empty: goes with its owner, or nothing is recorded
     stream::Stage* stage() const;
     const std::vector<data::Type>& types() const;
@@ -194,7 +199,13 @@ class Database final : public sql::Backend {
   SinkStage::Links sink_links();
 
   // Replaying: each takes the body of a record.
-  struct Replay;
+  struct Replay {
+    const RunSql& run_sql;
+    const Progress& progress;
+    uint64_t first = 0, last = 0;  // records
+    int64_t began_ns = monotonic_ns(), said_ns = 0;
+    void say(uint64_t sequence, uint64_t tick);
+  };
   Status replay_record(Replay& replay, std::string_view record);
   Status replay_append(ByteReader& in);
   Status replay_apply(ByteReader& in, bool commits_group);
@@ -202,6 +213,17 @@ class Database final : public sql::Backend {
   Status replay_caught_up(const std::string& view);
   Status start_recovered_sinks();
   sql::Relation durability_relation();
+
+  // Checkpoints, recovery/checkpoint.cc.
+  std::string why_not_saved();
+  void save_entry(Entry& item, storage::CheckpointBatch& batch);
+  Status load_entry(Entry& item, storage::CheckpointReader& reader);
+  Status skip_rows(SourceStage& source);
+  Status restore(Replay& replay, uint64_t& first_record);
+  Status restore_objects(Replay& replay, storage::CheckpointReader& reader);
+  Status take_checkpoint(uint64_t& id, std::string& note);
+  sql::Relation checkpoints_relation();
+  void checkpoint_when_due(std::unique_lock<std::mutex>& lock);
 
   // Starting views.
   Status start_views(const std::vector<std::string>& names);
@@ -265,7 +287,15 @@ class Database final : public sql::Backend {
   ManualClock manual_clock_;
   PinnedClock clock_;
   std::unique_ptr<Journal> journal_;
-  bool replaying_ = false;
+  bool replaying_ = false, restoring_ = false;
+  std::mutex checkpoint_mutex_;  // taken before the core's lock
+  std::unique_ptr<storage::CheckpointStore> checkpoints_;
+  uint64_t next_checkpoint_ = 1, checkpoint_tick_ = 0;
+  uint32_t next_object_id_ = 1;
+  std::vector<uint32_t> dropped_ids_;            // since the last checkpoint
+  std::map<std::string, std::string> settings_;  // records of SET by key
+  int64_t checkpoint_interval_us_ = 0, last_checkpoint_us_ = 0;
+  uint64_t checkpoints_kept_ = 2, checkpointed_record_ = 0;
   uint64_t recovered_records_ = 0;
   int64_t recovery_ms_ = 0;
   std::vector<SourceRows> recorded_rows_;  // of the running tick

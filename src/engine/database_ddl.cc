@@ -111,6 +111,7 @@ Database::Entry& Database::add_entry(std::shared_ptr<const sql::Object> object) 
   const std::string key = lower(object->name);
   Entry& item = entries_[key];
   item.object = std::move(object);
+  item.id = next_object_id_++;
   creation_order_.push_back(key);
   if (group_open_) group_created_.push_back(key);
   version_.fetch_add(1);
@@ -516,6 +517,7 @@ void Database::remove_entry(const std::string& name) {
   } else if (item.stage()) {
     core_.remove(item.stage());
   }
+  if (item.saved) dropped_ids_.push_back(item.id);
   entries_.erase(found);
   std::erase(creation_order_, key);
   std::erase(group_created_, key);

@@ -405,6 +405,7 @@ Result<Relation> Database::show(const sql::ShowStatement& statement) {
   if (what == "MATERIALIZED VIEWS") return shown(rows_where(views_relation(), 1, "materialized view"));
   if (what == "STREAMS") return shown(rows_where(views_relation(), 1, "stream"));
   if (what == "WATERMARKS") return shown(watermarks_relation());
+  if (what == "CHECKPOINTS") return checkpoints_relation();
   if (what == "CONSERVATION" || what == "COUNTERS") return shown(conservation_relation());
   if (what == "DEPENDENCIES") return dependencies_relation(statement.object ? statement.object->name : "");
   if (what == "FUNCTIONS") return functions_shown();
@@ -446,10 +447,19 @@ Result<std::string> Database::explain(const std::string& object, bool analyze) {
   return text;
 }
 
+namespace {
+
+Status no_folder(int64_t offset) {
+  return Status(ErrorCode::kInvalidOption, "this database is in memory only: open one in a folder, as in laminar DB_DIR", offset);
+}
+
+}  // namespace
+
 Status Database::set(const sql::OptionText& option) {
   Lock lock(*this);
   Command command(*this);
   const auto record = [&]() -> Status {
+    if (journal_) settings_[option.key] = set_record(option);
     RETURN_IF_ERROR(record_ddl(command, nullptr, RecordKind::kSet, [&](ByteWriter& out) {
       out.text(option.key).text(option.value).put(static_cast<uint8_t>(option.kind)).put(option.interval_us);
     }));
@@ -500,12 +510,25 @@ Status Database::set(const sql::OptionText& option) {
     core_.set_parallel_rows(std::strtoull(option.value.c_str(), nullptr, 10));
     return record();
   }
+  if (option.key == "checkpoint_interval" || option.key == "checkpoint_retention") {
+    if (!journal_) return no_folder(option.value_offset);
+    if (option.key == "checkpoint_interval") {
+      if (interval() < 0) return Status(ErrorCode::kInvalidOption, "checkpoint_interval takes an interval, such as '1 minute'", option.value_offset);
+      checkpoint_interval_us_ = interval();
+    } else {
+      checkpoints_kept_ = std::strtoull(option.value.c_str(), nullptr, 10);
+    }
+    return record();
+  }
+  if (option.key == "io_backend") {
+    if (!journal_) return no_folder(option.value_offset);
+    RETURN_IF_ERROR(journal_->disk().use_backend(option.value, io::join_path(journal_->folder(), "log")));
+    return record();
+  }
   if (option.key == "durability") {
     const std::optional<Durability> durability = durability_named(option.value);
     if (!durability) return Status(ErrorCode::kInvalidOption, "durability is sync, batch or none; not " + option.value, option.value_offset);
-    if (!journal_) {
-      return Status(ErrorCode::kInvalidOption, "this database is in memory only: open one in a folder, as in laminar DB_DIR", option.value_offset);
-    }
+    if (!journal_) return no_folder(option.value_offset);
     journal_->set_durability(*durability);
     return record();
   }

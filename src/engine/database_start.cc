@@ -23,6 +23,7 @@ bool Database::inputs_live(const ViewStage& view) {
 }
 
 Status Database::start_views(const std::vector<std::string>& names) {
+  if (restoring_) return {};  // their state comes from the checkpoint
   std::vector<ViewStage*> ready;
   const auto in_group = [&](const std::string& name) {
     Entry* item = entry(name);

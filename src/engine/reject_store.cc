@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/codec.h"
 #include "data/text.h"
 #include "data/value.h"
 
@@ -158,6 +159,26 @@ void RejectStore::reject(const std::vector<Type>& types, const data::Batch& batc
     one_row_->append_row(to.view(), at_row, batch.weight(row));
     listener_(one_row_->view());
   }
+}
+
+void RejectStore::save(ByteWriter& out) const {
+  for (const Rows* rows : {&late_, &errors_}) {
+    out.put(rows->total).put(rows->evicted).put(static_cast<uint32_t>(rows->chunks.size()));
+    for (const auto& chunk : rows->chunks) data::encode_batch(chunk->view(), chunk->column_count(), out);
+  }
+}
+
+Status RejectStore::load(ByteReader& in) {
+  for (Rows* rows : {&late_, &errors_}) {
+    rows->total = in.get<uint64_t>();
+    rows->evicted = in.get<uint64_t>();
+    const uint32_t chunks = in.get<uint32_t>();
+    for (uint32_t i = 0; i < chunks && in.ok(); ++i) {
+      rows->chunks.push_back(std::make_unique<BatchBuffer>(rows->schema));
+      RETURN_IF_ERROR(data::decode_batch(in, rows->chunks.back()->column_count(), *rows->chunks.back()));
+    }
+  }
+  return in.ok() ? Status() : stream::damaged_state("rejected rows");
 }
 
 }  // namespace laminar::engine

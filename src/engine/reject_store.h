@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
+#include "base/status.h"
 #include "data/batch.h"
 #include "stream/operators/operator.h"
 #include "stream/operators/rejects.h"
@@ -38,6 +40,10 @@ class RejectStore final : public stream::RejectedRows {
   uint64_t late_count() const { return late_.total; }
   uint64_t error_count() const { return errors_.total; }
   uint64_t evicted() const { return late_.evicted + errors_.evicted; }
+
+  // As one value, whole each time.
+  void save(ByteWriter& out) const;
+  Status load(ByteReader& in);
 
   // Where late rows also go, in the layout of late_schema(): LATE DATA TO. Called once a row.
   void set_late_listener(stream::BatchVisitor listener) { listener_ = std::move(listener); }

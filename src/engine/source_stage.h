@@ -71,6 +71,7 @@ struct SourceStage final : stream::Stage {
   std::unique_ptr<stream::SourceFeed> feed;
   State state = State::kWaiting;
   uint64_t rows = 0;  // that entered ticks
+  uint64_t rows_skipped = 0;  // read again after a restart, of those in the checkpoint
   std::optional<Error> failure;
 
  private:

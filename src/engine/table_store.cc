@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/check.h"
+#include "data/codec.h"
 
 namespace laminar::engine {
 
@@ -238,6 +239,7 @@ void TableStore::place(const Batch& batch, uint32_t row, uint64_t id) {
   }
   const uint64_t slot = free_.back();
   free_.pop_back();
+  if (follows_changes_) changed_ids_.insert(id);
   Chunk& chunk = chunks_[slot / kBatchRowsMax];
   copy_row(batch, row, *chunk.rows, static_cast<uint32_t>(slot % kBatchRowsMax));
   chunk.live[slot % kBatchRowsMax] = 1;
@@ -265,6 +267,7 @@ void TableStore::remove(uint64_t row_id, ChangeList* changes) {
   if (!primary_key_.empty()) index_.erase(key_of(view, slot));
   chunk.dead_string_bytes += long_string_bytes(view, slot);
   chunk.live[slot] = 0;
+  if (follows_changes_) changed_ids_.insert(row_id);
   free_.push_back(place);
   --live_rows_;
   if (chunk.dead_string_bytes > data::StringArena::kBlockBytes &&
@@ -311,6 +314,46 @@ void TableStore::scan_content(const stream::BatchVisitor& visit) {
     if (live.full()) pass();
   }
   pass();
+}
+
+void TableStore::save_state(stream::StateSink& sink, bool full) {
+  ByteWriter key, value;
+  const auto put = [&](uint64_t id, uint64_t slot) {
+    key.clear();
+    value.clear();
+    stream::put_ordered(id, key);
+    if (slot == kGone) return sink.erase(0, key.view());
+    data::encode_row(chunk_view(chunks_[slot / kBatchRowsMax]), static_cast<uint32_t>(slot % kBatchRowsMax), value);
+    sink.put(0, key.view(), value.view());
+  };
+  if (full) {
+    for (const Arrival& arrival : arrivals_) {
+      if (arrival.slot != kGone) put(arrival.id, arrival.slot);
+    }
+  } else {
+    for (const uint64_t id : changed_ids_) put(id, slot_of(id));
+  }
+  changed_ids_.clear();
+  follows_changes_ = true;
+  value.clear();
+  sink.put(1, "", value.put(next_id_).view());
+}
+
+Status TableStore::load_state(stream::StateSource& source) {
+  RETURN_IF_ERROR(source.scan(1, [&](std::string_view, std::string_view value) -> Status {
+    ByteReader in(value);
+    next_id_ = in.get<uint64_t>();
+    return in.ok() ? Status() : stream::damaged_state(label);
+  }));
+  BatchBuffer row(types());
+  return source.scan(0, [&](std::string_view key, std::string_view value) -> Status {
+    ByteReader at_key(key), in(value);
+    const uint64_t id = stream::get_ordered(at_key);
+    row.clear();
+    if (!at_key.ok() || id >= next_id_ || !data::decode_row(in, row).ok()) return stream::damaged_state(label);
+    place(row.view(), 0, id);
+    return {};
+  });
 }
 
 uint64_t TableStore::state_bytes() const {

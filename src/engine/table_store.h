@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/status.h"
@@ -63,6 +64,11 @@ class TableStore final : public stream::Operator {
   uint64_t state_rows() const override { return live_rows_; }
   uint64_t state_bytes() const override;
 
+  // Table 0: rows by row id; later saves put and erase those that changed. Table 1: the next id.
+  bool saves_state() const override { return true; }
+  void save_state(stream::StateSink& sink, bool full) override;
+  Status load_state(stream::StateSource& source) override;
+
  private:
   struct Chunk {
     std::unique_ptr<data::BatchBuffer> rows;
@@ -96,6 +102,8 @@ class TableStore final : public stream::Operator {
   uint64_t next_id_ = 0;
   std::unordered_map<std::string, uint64_t> index_;  // key to id
   uint64_t live_rows_ = 0;
+  bool follows_changes_ = false;               // since the first save
+  std::unordered_set<uint64_t> changed_ids_;
 };
 
 }  // namespace laminar::engine

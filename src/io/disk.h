@@ -55,8 +55,13 @@ class Disk {
   // Replaces `to`, or with replace = false refuses to and sets `exists`.
   virtual Status rename(const std::string& from, const std::string& to, bool replace, bool* exists) = 0;
   virtual Status sync_folder(const std::string& path) = 0;
-  // How kLog files are written: "pwrite", "direct", "io_uring"; for SHOW.
+  // How kLog files are written: "pwrite", "direct"; for SHOW.
   virtual std::string backend() const = 0;
+  // For files made from now on; "auto" tries each in `folder` and takes the faster.
+  virtual Status use_backend(std::string_view name, const std::string& folder) {
+    (void)folder;
+    return Status(ErrorCode::kNotImplemented, "this disk has no backend " + std::string(name));
+  }
 };
 
 // The whole file, none when it is not there.

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/clock.h"
+
 namespace laminar::io {
 
 namespace {
@@ -78,14 +80,13 @@ std::string_view to_text(LogBackend backend) {
   switch (backend) {
     case LogBackend::kPwrite: return "pwrite";
     case LogBackend::kDirect: return "direct";
-    case LogBackend::kUring: return "io_uring";
   }
   return "";
 }
 
 Result<std::unique_ptr<DiskFile>> SystemDisk::create(const std::string& path, uint64_t reserve, FileUse use) {
   int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
-  const bool direct = use == FileUse::kLog && log_backend_ != LogBackend::kPwrite;
+  const bool direct = use == FileUse::kLog && log_backend_ == LogBackend::kDirect;
   int fd = -1;
   if (direct) fd = ::open(path.c_str(), flags | O_DIRECT | O_DSYNC, 0644);
   const bool is_direct = fd >= 0;
@@ -108,6 +109,38 @@ Result<std::unique_ptr<DiskFile>> SystemDisk::open(const std::string& path, bool
   const int fd = ::open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
   if (fd < 0) return failed(path, errno, false);
   return std::unique_ptr<DiskFile>(std::make_unique<SystemFile>(fd, path, false));
+}
+
+Result<int64_t> SystemDisk::measure(LogBackend backend, const std::string& folder) {
+  constexpr int kWrites = 15;
+  const std::string path = join_path(folder, "probe");
+  RETURN_IF_ERROR(remove_file(path));
+  SystemDisk disk(backend);
+  std::vector<int64_t> times;
+  {
+    ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, disk.create(path, (kWrites + 1) * kBlockBytes, FileUse::kLog));
+    alignas(kBlockBytes) static const char kBlock[kBlockBytes] = {};
+    for (int i = 0; i <= kWrites; ++i) {
+      const int64_t begin_ns = monotonic_ns();
+      RETURN_IF_ERROR(file->write_durable(static_cast<uint64_t>(i) * kBlockBytes, kBlock, kBlockBytes));
+      if (i > 0) times.push_back(monotonic_ns() - begin_ns);
+    }
+  }
+  RETURN_IF_ERROR(remove_file(path));
+  std::nth_element(times.begin(), times.begin() + kWrites / 2, times.end());
+  return times[kWrites / 2];
+}
+
+Status SystemDisk::use_backend(std::string_view name, const std::string& folder) {
+  if (name == "pwrite" || name == "direct") {
+    log_backend_ = name == "pwrite" ? LogBackend::kPwrite : LogBackend::kDirect;
+    return {};
+  }
+  if (name != "auto") return Status(ErrorCode::kNotImplemented, "io_backend is pwrite, direct or auto; " + std::string(name) + " is not there yet");
+  ASSIGN_OR_RETURN(const int64_t pwrite_ns, measure(LogBackend::kPwrite, folder));
+  ASSIGN_OR_RETURN(const int64_t direct_ns, measure(LogBackend::kDirect, folder));
+  log_backend_ = direct_ns < pwrite_ns ? LogBackend::kDirect : LogBackend::kPwrite;
+  return {};
 }
 
 Result<std::vector<std::string>> SystemDisk::list(const std::string& folder) { return list_folder(folder); }

@@ -4,11 +4,13 @@
 // passes the page cache by). On a file system that refuses O_DIRECT a direct file is written as pwrite does.
 #pragma once
 
+#include <atomic>
+
 #include "io/disk.h"
 
 namespace laminar::io {
 
-enum class LogBackend : uint8_t { kPwrite, kDirect, kUring };
+enum class LogBackend : uint8_t { kPwrite, kDirect };
 std::string_view to_text(LogBackend backend);
 
 class SystemDisk final : public Disk {
@@ -25,11 +27,12 @@ class SystemDisk final : public Disk {
   Status sync_folder(const std::string& path) override;
   std::string backend() const override { return std::string(to_text(log_backend_)); }
 
-  // For files made from now on.
-  void use(LogBackend backend) { log_backend_ = backend; }
+  Status use_backend(std::string_view name, const std::string& folder) override;
 
  private:
-  LogBackend log_backend_;
+  // Median time of a durable block in a reserved file, in ns.
+  Result<int64_t> measure(LogBackend backend, const std::string& folder);
+  std::atomic<LogBackend> log_backend_;
 };
 
 }  // namespace laminar::io

@@ -167,6 +167,12 @@ class Backend {
   // SHOW <what> and EXPLAIN of what exists (ANALYZE with counters), DRAIN, SET, SUBSCRIBE.
   virtual Result<Relation> show(const ShowStatement& statement) = 0;
   virtual Result<std::string> explain(const std::string& object, bool analyze) = 0;
+  // CHECKPOINT; BACKUP TO a folder.
+  virtual Result<Relation> checkpoint() { return Status(ErrorCode::kNotImplemented, "CHECKPOINT is not implemented"); }
+  virtual Status backup(const std::string& folder) {
+    (void)folder;
+    return Status(ErrorCode::kNotImplemented, "BACKUP TO is not implemented");
+  }
   virtual Status drain(const std::function<bool()>& interrupted) = 0;
   virtual Status set(const OptionText& option) = 0;
   // `plan`: the subscription's own filter over the view, or null.

@@ -220,6 +220,13 @@ void encode_changes(std::span<const sql::Change> changes, ByteWriter& out) {
   }
 }
 
+std::string set_record(const sql::OptionText& option) {
+  ByteWriter out;
+  out.put(RecordKind::kSet).put(uint64_t{0}).put(int64_t{0});
+  out.text(option.key).text(option.value).put(static_cast<uint8_t>(option.kind)).put(option.interval_us);
+  return std::string(out.view());
+}
+
 Status decode_batches(ByteReader& in, const data::Schema& columns, std::vector<std::unique_ptr<data::BatchBuffer>>& out) {
   const uint32_t count = in.get<uint32_t>();
   for (uint32_t i = 0; i < count && in.ok(); ++i) {

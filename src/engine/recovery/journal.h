@@ -141,6 +141,8 @@ void encode_table(const sql::TableSpec& spec, bool or_replace, bool if_not_exist
 bool decode_table(ByteReader& in, sql::TableSpec& spec, bool& or_replace, bool& if_not_exists);
 void encode_batches(std::span<const data::Batch> batches, ByteWriter& out);
 void encode_changes(std::span<const sql::Change> changes, ByteWriter& out);
+// A whole record of SET, at no tick.
+std::string set_record(const sql::OptionText& option);
 // Into buffers of the given columns.
 Status decode_batches(ByteReader& in, const data::Schema& columns, std::vector<std::unique_ptr<data::BatchBuffer>>& out);
 

@@ -77,20 +77,13 @@ SinkStage::Links Database::sink_links() {
 
 // Replaying ----------------------------------------------------------------------------------------------------------
 
-struct Database::Replay {
-  const RunSql& run_sql;
-  const Progress& progress;
-  uint64_t first = 0, last = 0;
-  int64_t began_ns = monotonic_ns(), said_ns = 0;
-
-  void say(uint64_t sequence, uint64_t tick) {
-    if (!progress || sequence % 256 != 0) return;
-    const int64_t now_ns = monotonic_ns();
-    if (now_ns - began_ns < kQuietNs || now_ns - said_ns < kProgressNs) return;
-    said_ns = now_ns;
-    progress("recovering: record " + std::to_string(sequence - first + 1) + " of " + std::to_string(last - first + 1) + ", tick " + std::to_string(tick));
-  }
-};
+void Database::Replay::say(uint64_t sequence, uint64_t tick) {
+  if (!progress || sequence % 256 != 0) return;
+  const int64_t now_ns = monotonic_ns();
+  if (now_ns - began_ns < kQuietNs || now_ns - said_ns < kProgressNs) return;
+  said_ns = now_ns;
+  progress("recovering: record " + std::to_string(sequence - first + 1) + " of " + std::to_string(last - first + 1) + ", tick " + std::to_string(tick));
+}
 
 Status Database::recover(std::unique_ptr<Journal> journal, const RunSql& run_sql, const Progress& progress) {
   CHECK(options_.recovers && !journal_);
@@ -100,6 +93,7 @@ Status Database::recover(std::unique_ptr<Journal> journal, const RunSql& run_sql
   Replay replay{run_sql, progress};
   replay.first = log.first_sequence();
   replay.last = journal_->found().next_sequence - 1;
+  RETURN_IF_ERROR(restore(replay, replay.first));
   const Status status = log.replay(replay.first, [&](uint64_t sequence, std::string_view payload) -> Status {
     replay.say(sequence, core_.tick());
     const Status done = replay_record(replay, payload);

@@ -7,6 +7,17 @@ namespace laminar::sql {
 namespace {
 
 constexpr OptionSpec kSettings[] = {
+    {.name = "checkpoint_interval",
+     .kind = OptionKind::kInterval,
+     .default_text = "0 seconds",
+     .min = 0,
+     .doc = "how often a checkpoint is taken when there is something new; 0 seconds: by CHECKPOINT only"},
+    {.name = "checkpoint_retention",
+     .kind = OptionKind::kInteger,
+     .default_text = "2",
+     .min = 1,
+     .max = 1000,
+     .doc = "checkpoints that are kept; the log is kept from the oldest on"},
     {.name = "cores",
      .kind = OptionKind::kInteger,
      .default_text = "1",
@@ -48,13 +59,18 @@ constexpr OptionSpec kSettings[] = {
      .default_text = "1 day",
      .min = 0,
      .doc = "how far ahead of the clock a row's time may lie before it no longer moves the watermark"},
+    {.name = "io_backend",
+     .kind = OptionKind::kChoice,
+     .default_text = "pwrite",
+     .choices = "pwrite|direct|auto",
+     .doc = "how the log is written, from its next segment on: through the page cache, past it, or what a trial shows to be faster"},
     {.name = "idle_timeout",
      .kind = OptionKind::kInterval,
      .default_text = "30 seconds",
      .min = 0,
      .doc = "a partition without rows for this long leaves the watermark's minimum; 0 seconds: never"},
 };
-constexpr std::array<std::string_view, 1> kPlanned = {"checkpoint_interval"};
+constexpr std::array<std::string_view, 1> kPlanned = {"memory_budget"};
 
 }  // namespace
 

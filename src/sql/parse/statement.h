@@ -131,6 +131,10 @@ struct ReapplyStatement {
 
 struct DrainStatement {};
 struct CheckpointStatement {};
+struct BackupStatement {
+  std::string folder;
+  int64_t offset = -1;
+};
 
 // SET name = value and RESET name for the engine's own settings; any other SET stays DuckDB's.
 struct SetStatement {
@@ -139,7 +143,7 @@ struct SetStatement {
 };
 
 using StatementBody = std::variant<CreateSource, CreateLookup, CreateView, CreateSink, DropObjects, ShowStatement, ExplainStatement,
-                                   SubscribeStatement, ReapplyStatement, DrainStatement, CheckpointStatement, SetStatement>;
+                                   SubscribeStatement, ReapplyStatement, DrainStatement, CheckpointStatement, BackupStatement, SetStatement>;
 
 struct Statement {
   StatementBody body;

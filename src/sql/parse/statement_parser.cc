@@ -25,7 +25,6 @@ constexpr PlannedForm kPlannedForms[] = {
     {{"ALTER", "STREAM"}, "ALTER STREAM"},
     {{"ALTER", "SINK"}, "ALTER SINK"},
     {{"ADVANCE", "WATERMARK"}, "ADVANCE WATERMARK"},
-    {{"BACKUP", "TO"}, "BACKUP TO"},
     {{"DROP", "WATERMARK", "GROUP"}, "DROP WATERMARK GROUP"},
 };
 
@@ -49,6 +48,7 @@ constexpr ShowForm kShowForms[] = {
     {{"STREAMS"}, ShowObject::kNone},
     {{"LOOKUP", "TABLES"}, ShowObject::kNone},
     {{"SINKS"}, ShowObject::kNone},
+    {{"CHECKPOINTS"}, ShowObject::kNone},
     {{"VIEWS"}, ShowObject::kNone},
     {{"MATERIALIZED", "VIEWS"}, ShowObject::kNone},
     {{"CONNECTORS"}, ShowObject::kNone},
@@ -299,6 +299,15 @@ Result<std::optional<StatementBody>> parse_body(TokenCursor& cursor) {
   } else if (cursor.is("CHECKPOINT") && cursor.peek(1).kind == TokenKind::kEnd) {
     cursor.take();
     body = StatementBody(CheckpointStatement{});
+  } else if (cursor.is("BACKUP") && cursor.is("TO", 1)) {
+    cursor.take();
+    cursor.take();
+    BackupStatement backup;
+    backup.offset = cursor.offset();
+    if (cursor.peek().kind != TokenKind::kString) return cursor.unexpected("the folder in quotes");
+    ASSIGN_OR_RETURN(backup.folder, string_value(cursor.script(), cursor.take()));
+    RETURN_IF_ERROR(cursor.expect_end("the end of the statement"));
+    body = StatementBody(std::move(backup));
   } else if (cursor.is("SET") || cursor.is("RESET")) {
     return parse_set(cursor);
   } else {

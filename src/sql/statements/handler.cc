@@ -295,7 +295,22 @@ class Handler final : public StatementHandler {
   }
 
   Bound bind_body(duckdb::ClientContext&, const CheckpointStatement&) {
-    return Status(ErrorCode::kNotImplemented, "CHECKPOINT is not implemented");
+    return rows_result({"checkpoint", "tick", "note"}, {duckdb::LogicalType::BIGINT, duckdb::LogicalType::BIGINT, duckdb::LogicalType::VARCHAR},
+                       [backend = backend_](duckdb::ClientContext&) -> Result<ValueRows> {
+                         ASSIGN_OR_RETURN(const Relation done, backend->checkpoint());
+                         const data::Batch row = done.batches.at(0)->view();
+                         const auto number = [&](uint32_t c) {
+                           return row.columns[c].is_null(0) ? duckdb::Value(duckdb::LogicalType::BIGINT)
+                                                            : duckdb::Value::BIGINT(row.columns[c].values<int64_t>()[0]);
+                         };
+                         return ValueRows{{number(0), number(1),
+                                           row.columns[2].is_null(0) ? duckdb::Value(duckdb::LogicalType::VARCHAR)
+                                                                     : duckdb::Value(std::string(row.columns[2].values<data::StringRef>()[0].view()))}};
+                       });
+  }
+
+  Bound bind_body(duckdb::ClientContext&, const BackupStatement& backup) {
+    return silent_result([backend = backend_, backup](duckdb::ClientContext&) { return at_name(backend->backup(backup.folder), backup.offset); });
   }
 
   Bound bind_body(duckdb::ClientContext&, const SetStatement& set) {

@@ -221,7 +221,7 @@ TEST(log, the_head_is_freed_by_segments) {
 TEST(log, many_commit_at_once_on_a_real_disk) {
   char name[] = "/tmp/laminar_log_XXXXXX";
   ASSERT_NE(::mkdtemp(name), nullptr);
-  for (const io::LogBackend backend : {io::LogBackend::kPwrite, io::LogBackend::kDirect, io::LogBackend::kUring}) {
+  for (const io::LogBackend backend : {io::LogBackend::kPwrite, io::LogBackend::kDirect}) {
     io::SystemDisk disk(backend);
     const std::string folder = std::string(name) + "/" + std::string(io::to_text(backend));
     uint64_t total = 0;

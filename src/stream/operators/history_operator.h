@@ -23,8 +23,15 @@ class HistoryOperator final : public Operator {
   uint64_t state_bytes() const override { return log_.bytes(); }
   uint64_t state_rows() const override { return log_.rows(); }
 
+  // Table 0: batches of one tick by tick and number; table 1: what was forgotten.
+  bool saves_state() const override { return true; }
+  void save_state(StateSink& sink, bool full) override;
+  Status load_state(StateSource& source) override;
+
  private:
   ChangeLog log_;
+  std::vector<std::string> saved_keys_;  // oldest first
+  uint64_t saved_tick_ = 0;
   std::vector<std::unique_ptr<data::BatchBuffer>> pending_;  // the first pending_used_ hold rows
   size_t pending_used_ = 0;
 };

@@ -69,6 +69,29 @@ void SourceOperator::finish(const TickInfo& tick) {
   if (time_ || combined == data::kWatermarkEnded) set_output_watermark(combined);
 }
 
+// Table 0, one record: the tracker, then offsets, clock, rows from the future, whether it ends.
+void SourceOperator::save_state(StateSink& sink, bool) {
+  ByteWriter out;
+  tracker_.save(out);
+  out.put(static_cast<uint32_t>(offsets_.size()));
+  for (const uint64_t offset : offsets_) out.put(offset);
+  out.put(now_us_).put(future_rows_).put(static_cast<uint8_t>(ending_));
+  sink.put(0, "", out.view());
+}
+
+Status SourceOperator::load_state(StateSource& source) {
+  return source.scan(0, [this](std::string_view, std::string_view value) -> Status {
+    ByteReader in(value);
+    if (!tracker_.load(in)) return damaged_state(label);
+    offsets_.resize(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
+    for (uint64_t& offset : offsets_) offset = in.get<uint64_t>();
+    now_us_ = in.get<int64_t>();
+    future_rows_ = in.get<uint64_t>();
+    ending_ = in.get<uint8_t>() != 0;
+    return in.ok() ? Status() : damaged_state(label);
+  });
+}
+
 void SourceOperator::advance_watermark(uint32_t partition, int64_t watermark) {
   ensure_partitions(partition + 1, now_us_);
   tracker_.advance_to(partition, watermark, now_us_);

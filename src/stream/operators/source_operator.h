@@ -50,6 +50,10 @@ class SourceOperator final : public Operator {
   int64_t partition_watermark(uint32_t partition) const { return tracker_.partition_watermark(partition); }
   uint64_t future_rows() const { return future_rows_; }
 
+  bool saves_state() const override { return true; }
+  void save_state(StateSink& sink, bool full) override;
+  Status load_state(StateSource& source) override;
+
  private:
   const data::Type& time_type() const { return time_->read_as ? *time_->read_as : types()[time_->column]; }
   void report_future(const data::Batch& batch, const int64_t* times, const uint64_t* validity);

@@ -31,6 +31,10 @@ class ViewStoreOperator final : public Operator {
   // Ticks that ended with a row of negative weight: a fault of ours.
   uint64_t faults() const { return store_.faults(); }
 
+  bool saves_state() const override { return true; }
+  void save_state(StateSink& sink, bool full) override { store_.save(sink, full); }
+  Status load_state(StateSource& source) override { return store_.load(source, types(), label); }
+
  private:
   ViewStore store_;
 };

@@ -28,6 +28,11 @@ class ChangeLog {
   // From this tick on all changes are here.
   uint64_t complete_from() const { return evicted_rows_ == 0 ? 0 : evicted_tick_ + 1; }
   uint64_t evicted_rows() const { return evicted_rows_; }
+  // Of an empty log: what an earlier one had forgotten.
+  void restore(uint64_t evicted_rows, uint64_t complete_from) {
+    evicted_rows_ = evicted_rows;
+    evicted_tick_ = complete_from == 0 ? 0 : complete_from - 1;
+  }
   uint64_t rows() const { return rows_; }
   uint64_t bytes() const { return bytes_; }
 

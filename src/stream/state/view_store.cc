@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include "data/codec.h"
+
+#include <algorithm>
+
 namespace laminar::stream {
 
 using data::Batch;
@@ -68,7 +72,7 @@ void WeightedRows::drain(const std::function<void(const Batch&)>& visit) {
   total_weight_ = 0;
 }
 
-ViewStore::ViewStore(std::vector<data::Type> types, bool append_only) {
+ViewStore::ViewStore(std::vector<data::Type> types, bool append_only) : types_(types) {
   if (append_only) {
     log_.emplace(types);
   } else {
@@ -95,6 +99,61 @@ void ViewStore::scan(const std::function<void(const Batch&)>& visit) {
   } else {
     rows_->scan(visit);
   }
+}
+
+void ViewStore::save(StateSink& sink, bool full) {
+  ByteWriter key, value;
+  if (!log_) {
+    sink.erase_prefix(1, "");
+    rows_->scan([&](const data::Batch& batch) {
+      for (uint32_t i = 0; i < batch.rows; ++i) {
+        key.clear();
+        value.clear();
+        data::encode_row(batch, i, key);
+        sink.put(1, key.view(), value.put(batch.weight(i)).view());
+      }
+    });
+    return;
+  }
+  if (full) saved_rows_ = 0;
+  uint64_t row = 0;
+  data::BatchBuffer rest(types_);
+  log_->scan([&](const data::Batch& batch) {
+    const uint64_t begin = std::max(row, saved_rows_), end = row + batch.rows;
+    if (begin < end) {
+      rest.clear();
+      for (uint64_t r = begin; r < end; ++r) rest.append_row(batch, static_cast<uint32_t>(r - row), 1);
+      key.clear();
+      value.clear();
+      put_ordered(begin, key);
+      data::encode_batch(rest.view(), types_.size(), value);
+      sink.put(0, key.view(), value.view());
+    }
+    row = end;
+  });
+  saved_rows_ = row;
+}
+
+Status ViewStore::load(StateSource& source, const std::vector<data::Type>& types, const std::string& label) {
+  data::BatchBuffer rows(types);
+  if (log_) {
+    return source.scan(0, [&](std::string_view, std::string_view value) -> Status {
+      ByteReader in(value);
+      rows.clear();
+      if (!data::decode_batch(in, types.size(), rows).ok()) return damaged_state(label);
+      log_->append(rows.view());
+      return {};
+    });
+  }
+  return source.scan(1, [&](std::string_view key, std::string_view value) -> Status {
+    ByteReader in(key), weight(value);
+    rows.clear();
+    if (!data::decode_row(in, rows).ok()) return damaged_state(label);
+    rows.weights()[0] = weight.get<int64_t>();
+    rows.has_weights = true;
+    rows_->apply(rows.view());
+    return {};
+  });
 }
 
 }  // namespace laminar::stream

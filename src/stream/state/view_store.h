@@ -18,6 +18,7 @@
 #include "stream/state/row_log.h"
 #include "stream/state/row_selector.h"
 #include "stream/state/row_store.h"
+#include "stream/state/state_io.h"
 
 namespace laminar::stream {
 
@@ -70,7 +71,14 @@ class ViewStore {
   uint64_t bytes() const { return log_ ? log_->bytes() : rows_->bytes(); }
   uint64_t faults() const { return faults_; }
 
+  // Append-only content: table 0, batches by the number of their first row; later saves put the rows that came since.
+  // Else: table 1, the weight of each row; every save puts them all.
+  void save(StateSink& sink, bool full);
+  Status load(StateSource& source, const std::vector<data::Type>& types, const std::string& label);
+
  private:
+  std::vector<data::Type> types_;
+  uint64_t saved_rows_ = 0;
   std::optional<RowLog> log_;
   std::optional<WeightedRows> rows_;
   uint64_t faults_ = 0;

@@ -178,6 +178,36 @@ void WatermarkTracker::end_all() {
   combined_ = kWatermarkEnded;
 }
 
+void WatermarkTracker::save(ByteWriter& out) const {
+  out.put(combined_).put(now_us_).put(static_cast<uint32_t>(partitions_.size()));
+  for (const Partition& p : partitions_) out.put(p.watermark).put(p.last_row_us).put(p.idle).put(p.ended).put(p.removed);
+}
+
+bool WatermarkTracker::load(ByteReader& in) {
+  combined_ = in.get<int64_t>();
+  now_us_ = in.get<int64_t>();
+  partitions_.assign(std::min<size_t>(in.get<uint32_t>(), in.rest().size()), {});
+  active_ = ended_ = 0;
+  for (Partition& p : partitions_) {
+    p.watermark = in.get<int64_t>();
+    p.last_row_us = in.get<int64_t>();
+    p.idle = in.get<bool>();
+    p.ended = in.get<bool>();
+    p.removed = in.get<bool>();
+    active_ += !p.idle && !p.ended;
+    ended_ += p.ended;
+  }
+  if (!in.ok()) return false;
+  moved_.clear();
+  moved_.reserve(partitions_.size());
+  leaves_ = 0;
+  while (leaves_ < partitions_.size()) leaves_ = std::max(1u, leaves_ * 2);
+  least_.assign(size_t{2} * leaves_, kWatermarkEnded);
+  for (uint32_t p = 0; p < partitions_.size(); ++p) set_leaf(p);
+  idle_check_us_ = options_.idle_timeout_us > 0 ? now_us_ : kWatermarkEnded;  // the next combine() looks
+  return true;
+}
+
 void WatermarkTracker::remove_partition(uint32_t partition) {
   CHECK(partition < partitions_.size());
   Partition& state = partitions_[partition];

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/bytes.h"
 #include "data/batch.h"
 #include "data/type.h"
 
@@ -68,6 +69,10 @@ class WatermarkTracker {
   int64_t idle_check_us() const { return idle_check_us_; }
   int64_t partition_watermark(uint32_t partition) const { return partitions_[partition].watermark; }
   bool partition_idle(uint32_t partition) const { return partitions_[partition].idle && !partitions_[partition].ended; }
+
+  // All of it but the options, for checkpoints.
+  void save(ByteWriter& out) const;
+  bool load(ByteReader& in);
 
  private:
   static constexpr int64_t kInfinity = data::kWatermarkEnded;  // TIMESTAMP 'infinity'
