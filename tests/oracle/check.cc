@@ -132,7 +132,7 @@ class Batch {
 class Judge {
  public:
   Judge(uint64_t seed, const std::set<size_t>& wanted, size_t count, MakeViews make)
-      : seed_(seed), wanted_(wanted), history_(make_history(seed)), views_(make(seed, count)) {
+      : seed_(seed), wanted_(wanted), history_(make_history(seed, make == make_views)), views_(make(seed, count)) {
     for (size_t i : wanted) closure_.insert(views_[i].relation.views.begin(), views_[i].relation.views.end());
   }
 

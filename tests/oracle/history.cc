@@ -142,7 +142,7 @@ const char* source_columns() {
 }
 const char* table_columns() { return "id BIGINT PRIMARY KEY, k BIGINT, v BIGINT, x DOUBLE, m DECIMAL(10,2), s VARCHAR, b BOOLEAN"; }
 
-History make_history(uint64_t seed) {
+History make_history(uint64_t seed, bool quiet) {
   Random random(seed);
   History history;
   history.start_us = random.pick<int64_t>({1'767'225'600, 1'767'225'600, 0, -123'456, 200'000'000'000}) * kSecond;
@@ -201,7 +201,7 @@ History make_history(uint64_t seed) {
       united.touch(event.source, clock);
       united.combine(watermarks);
     } else {
-      if (quiet_rows == 0 && random.chance(quiet_chance)) {
+      if (quiet && quiet_rows == 0 && random.chance(quiet_chance)) {
         step_clock(kIdleTimeout * 2 / 3);
         quiet_source = static_cast<int>(random.below(kSources));
         quiet_rows = 1 + random.below(12);

@@ -48,7 +48,8 @@ struct History {
 inline constexpr int64_t kSecond = 1'000'000;
 inline constexpr int64_t kEveryMax = 4 * kSecond;  // the longest EMIT EVERY
 
-History make_history(uint64_t seed);
+// `quiet`: with sources that are silent for so long that they are idle.
+History make_history(uint64_t seed, bool quiet = true);
 // The rows as DuckDB keeps them: the columns, then _seq (arrival over all sources), _src, _wm (before the row, us) and _uw (the
 // same as a union of the sources judges it).
 std::vector<std::string> batch_inserts(const History& history);
