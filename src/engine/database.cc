@@ -747,18 +747,35 @@ void Database::unfollow(const std::shared_ptr<Subscription>& subscription) {
   live_changed_.notify_all();
 }
 
+Status Database::advance_watermark(const sql::ObjectName& source, int64_t watermark_us) {
+  std::shared_ptr<const sql::Object> object;
+  {
+    Lock lock(*this);
+    ASSIGN_OR_RETURN(Entry * item, entry_of(source.name, source.offset));
+    if (!item->source) {
+      return Status(ErrorCode::kWrongObjectKind, source.name + " is no source; a watermark is advanced at a source", source.offset);
+    }
+    object = item->object;
+  }
+  return advance_watermark(object, watermark_us);
+}
+
 Status Database::advance_watermark(const std::shared_ptr<const sql::Object>& source, int64_t watermark_us) {
   Lock lock(*this);
   Entry* item = entry(source->name);
   if (!item || !item->source) return Status(ErrorCode::kUnknownObject, "the source was dropped: " + source->name);
   if (!item->source->time) return Status(ErrorCode::kNeedsWatermark, "source " + source->name + " has no WATERMARK FOR a column");
+  if (item->source->connector != "memory") {
+    return Status(ErrorCode::kWrongObjectKind, "the watermark of source " + source->name + " follows what connector " + item->source->connector +
+                                                   " reads; it is advanced by hand for connector = 'memory'");
+  }
   Command command(*this);
   if (recording()) {
     begin_record(command, RecordKind::kWatermark).text(item->source->name).put(watermark_us);
     RETURN_IF_ERROR(append_record(command));
   }
   item->source->op.begin_tick({core_.tick() + 1, clock_.now_us()});
-  item->source->op.advance_watermark(0, watermark_us);
+  for (uint32_t p = 0; p < item->source->op.partition_count(); ++p) item->source->op.advance_watermark(p, watermark_us);
   stream::Stage* stage = item->source.get();
   core_.run({}, {&stage, 1}, false);
   after_tick();

@@ -104,6 +104,7 @@ class Database final : public sql::Backend {
   Status backup(const std::string& folder) override;
   Status drain(const std::function<bool()>& interrupted) override;
   Status set(const sql::OptionText& option) override;
+  Status advance_watermark(const sql::ObjectName& source, int64_t watermark_us) override;
   Result<std::unique_ptr<sql::ChangeReader>> subscribe(const sql::SubscribeStatement& statement, expr::ExprPtr where) override;
 
   // For the C++ interface.

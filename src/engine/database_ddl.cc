@@ -35,6 +35,13 @@ const sql::OptionText* find_option(const sql::OptionList& options, std::string_v
   return found == options.end() ? nullptr : &*found;
 }
 
+// What every source takes, whatever its connector.
+constexpr OptionSpec kTimeOptions[] = {
+    {.name = "partition_by", .doc = "the column whose values are partitions, each with a watermark of its own"},
+    {.name = "idle_timeout", .kind = OptionKind::kInterval, .doc = "a partition without rows for this long holds no watermark back; 0 seconds: it always does"},
+    {.name = "future_skew", .kind = OptionKind::kInterval, .doc = "how far ahead of the clock a row's time may lie before it no longer moves the watermark"},
+};
+
 // What one of a column of event time is, by its type and WITH (time_unit = ...).
 struct TimeUnitName {
   const char* name;
@@ -139,9 +146,15 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
   }
   const sql::OptionText* time_unit = find_option(statement.options, "time_unit");
   ASSIGN_OR_RETURN(OptionValues values,
-                   OptionValues::check(connector->source_options(), option_inputs(statement.options, {"connector", "time_unit"}),
+                   OptionValues::check(connector->source_options(), option_inputs(statement.options, {"connector", "time_unit", "partition_by", "idle_timeout", "future_skew"}),
                                        "source " + statement.name.name + " (connector " + std::string(connector->name()) + ")",
                                        statement.name.offset));
+  sql::OptionList time_options;
+  for (const OptionSpec& option : kTimeOptions) {
+    if (const sql::OptionText* given = find_option(statement.options, option.name)) time_options.push_back(*given);
+  }
+  ASSIGN_OR_RETURN(const OptionValues time_values, OptionValues::check(kTimeOptions, option_inputs(time_options, {}), "source " + statement.name.name,
+                                                                       statement.name.offset));
   // Processing-time columns are the runtime's: the connector never sees them.
   data::Schema declared;
   std::vector<uint32_t> processing_time;
@@ -196,9 +209,21 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
     source_time.watermark.delay_us = delay_us;
     source_time.watermark.idle_timeout_us = idle_timeout_us_;
     source_time.watermark.future_skew_max_us = future_skew_us_;
+    if (time_values.has("idle_timeout")) source_time.watermark.idle_timeout_us = time_values.integer("idle_timeout");
+    if (time_values.has("future_skew")) source_time.watermark.future_skew_max_us = time_values.integer("future_skew");
+    if (time_values.has("partition_by")) {
+      const std::string name = time_values.text("partition_by");
+      const auto by = std::find_if(columns.begin(), columns.end(), [&](const data::Field& f) { return lower(f.name) == lower(name); });
+      if (by == columns.end()) {
+        return Status(ErrorCode::kInvalidOption, "partition_by names no column of the source: " + name, time_values.value_offset("partition_by"));
+      }
+      source_time.partition_column = static_cast<uint32_t>(by - columns.begin());
+    }
     object->time_form.resize(columns.size());
     RETURN_IF_ERROR(set_event_time(*found, time_unit, watermark_offset, *object, source_time));
     time = source_time;
+  } else if (!time_options.empty()) {
+    return Status(ErrorCode::kInvalidOption, time_options[0].key + " needs event time: add WATERMARK FOR a column", time_options[0].key_offset);
   } else if (time_unit) {
     return Status(ErrorCode::kInvalidOption, "time_unit needs a column it can speak of: add WATERMARK FOR a BIGINT column", time_unit->key_offset);
   }

@@ -275,7 +275,13 @@ Relation Database::watermarks_relation() {
     if (!item.source && !item.view) continue;
     out.row().text(item.object->name).text(sql::kind_name(item.object->kind));
     time_or_null(out, item.source ? item.source->op.output_watermark() : item.view->watermark());
-    out.text(item.source ? to_text(item.source->state) : to_text(item.view->state));
+    out.text(item.source && item.source->op.output_idle() ? "idle" : item.source ? to_text(item.source->state) : to_text(item.view->state));
+    for (uint32_t p = 0; item.source && item.source->op.partition_count() > 1 && p < item.source->op.partition_count(); ++p) {
+      const stream::SourceOperator& op = item.source->op;
+      out.row().text(item.object->name).text("partition " + op.partition_name(p));
+      time_or_null(out, op.partition_watermark(p));
+      out.text(op.partition_ended(p) ? "ended" : op.partition_idle(p) ? "idle" : "running");
+    }
   }
   return out.take();
 }
@@ -665,6 +671,11 @@ std::vector<MetricValue> Database::metrics() {
     if (item.source) {
       list.push_back({"rows_in", object, static_cast<double>(item.source->rows)});
       list.push_back({"source_running", object, item.source->state == SourceStage::State::kRunning ? 1.0 : 0.0});
+      uint32_t idle = 0;
+      for (uint32_t p = 0; p < item.source->op.partition_count(); ++p) idle += item.source->op.partition_idle(p);
+      list.push_back({"partitions", object, static_cast<double>(item.source->op.partition_count())});
+      list.push_back({"idle_partitions", object, static_cast<double>(idle)});
+      list.push_back({"future_rows", object, static_cast<double>(item.source->op.future_rows())});
       list.push_back({"dead_letters", object, static_cast<double>(item.source->dead_letters.count())});
     }
     if (item.view) {

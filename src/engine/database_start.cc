@@ -59,7 +59,7 @@ Status Database::start_views(const std::vector<std::string>& names) {
       }
       Result<std::unique_ptr<stream::SourceFeed>> feed = item->source->open_feed([this] { wake(); });
       if (!feed.ok()) return feed.status();
-      item->source->op.ensure_partitions((*feed)->reader().partition_count(), clock_.now_us());
+      item->source->op.ensure_partitions(item->source->first_partitions((*feed)->reader()), clock_.now_us());
       item->source->feed = feed.take();
       item->source->state = SourceStage::State::kRunning;
     }
@@ -78,7 +78,7 @@ Status Database::prepare_start(ViewStage& view) {
     reader->source = &source;
     reader->op = std::make_unique<stream::SourceOperator>(source.op.types(), source.time);
     ASSIGN_OR_RETURN(reader->feed, source.open_feed([this] { wake(); }));
-    reader->op->ensure_partitions(reader->feed->reader().partition_count(), clock_.now_us());
+    reader->op->ensure_partitions(source.first_partitions(reader->feed->reader()), clock_.now_us());
     readers.push_back(std::move(reader));
   }
   for (auto& reader : readers) {

@@ -42,6 +42,11 @@ struct SourceStage final : stream::Stage {
 
   bool clock_due(int64_t now_us) const override { return op.clock_due(now_us); }
 
+  // How many partitions hold the watermark back before they have spoken.
+  uint32_t first_partitions(const stream::SourceReader& reader) const {
+    return time && time->partition_column ? 1 : reader.partition_count();
+  }
+
   // A reader from the first row on, with an operator of its own where the shared one is ahead.
   Result<std::unique_ptr<stream::SourceFeed>> open_feed(std::function<void()> wake);
   // The next batch of the feed; what a replay left of one comes first.

@@ -175,6 +175,10 @@ class Backend {
   }
   virtual Status drain(const std::function<bool()>& interrupted) = 0;
   virtual Status set(const OptionText& option) = 0;
+  // ADVANCE WATERMARK: no row of the source is earlier from now on.
+  virtual Status advance_watermark(const ObjectName& source, int64_t) {
+    return Status(ErrorCode::kNotImplemented, "ADVANCE WATERMARK", source.offset);
+  }
   // `plan`: the subscription's own filter over the view, or null.
   virtual Result<std::unique_ptr<ChangeReader>> subscribe(const SubscribeStatement& statement, expr::ExprPtr where) = 0;
 };

@@ -142,8 +142,16 @@ struct SetStatement {
   bool reset = false;  // RESET: the option has its default value, which may be empty
 };
 
+// ADVANCE WATERMARK source TO TIMESTAMP '...'
+struct AdvanceWatermark {
+  ObjectName source;
+  std::string time;  // unread
+  int64_t time_offset = -1;
+};
+
 using StatementBody = std::variant<CreateSource, CreateLookup, CreateView, CreateSink, DropObjects, ShowStatement, ExplainStatement,
-                                   SubscribeStatement, ReapplyStatement, DrainStatement, CheckpointStatement, BackupStatement, SetStatement>;
+                                   SubscribeStatement, ReapplyStatement, DrainStatement, CheckpointStatement, BackupStatement, SetStatement,
+                                   AdvanceWatermark>;
 
 struct Statement {
   StatementBody body;

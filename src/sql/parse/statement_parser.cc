@@ -24,7 +24,6 @@ constexpr PlannedForm kPlannedForms[] = {
     {{"ALTER", "MATERIALIZED", "VIEW"}, "ALTER MATERIALIZED VIEW"},
     {{"ALTER", "STREAM"}, "ALTER STREAM"},
     {{"ALTER", "SINK"}, "ALTER SINK"},
-    {{"ADVANCE", "WATERMARK"}, "ADVANCE WATERMARK"},
     {{"DROP", "WATERMARK", "GROUP"}, "DROP WATERMARK GROUP"},
 };
 
@@ -273,6 +272,22 @@ Result<std::optional<StatementBody>> parse_set(TokenCursor& cursor) {
   return std::optional<StatementBody>(std::move(set));
 }
 
+// ADVANCE WATERMARK source TO [TIMESTAMP] '...'
+Result<StatementBody> parse_advance(TokenCursor& cursor) {
+  AdvanceWatermark advance;
+  cursor.accept_all({"ADVANCE", "WATERMARK"});
+  ASSIGN_OR_RETURN(advance.source, cursor.object_name("a source's name"));
+  RETURN_IF_ERROR(cursor.expect("TO"));
+  cursor.accept("TIMESTAMP");
+  OptionText text;
+  advance.time_offset = cursor.offset();
+  if (cursor.peek().kind != TokenKind::kString) return cursor.unexpected("TIMESTAMP '...'");
+  RETURN_IF_ERROR(read_option_value(cursor, text));
+  advance.time = text.value;
+  RETURN_IF_ERROR(cursor.expect_end("the end of the statement"));
+  return StatementBody(std::move(advance));
+}
+
 Result<std::optional<StatementBody>> parse_body(TokenCursor& cursor) {
   RETURN_IF_ERROR(refuse_planned_forms(cursor));
   Result<StatementBody> body = Status();
@@ -292,6 +307,8 @@ Result<std::optional<StatementBody>> parse_body(TokenCursor& cursor) {
     body = parse_subscribe(cursor);
   } else if (cursor.is("REAPPLY")) {
     body = parse_reapply(cursor);
+  } else if (cursor.are({"ADVANCE", "WATERMARK"})) {
+    body = parse_advance(cursor);
   } else if (cursor.is("DRAIN")) {
     cursor.take();
     RETURN_IF_ERROR(cursor.expect_end("the end of the statement"));

@@ -396,7 +396,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadCase{"|ALTER SOURCE s SET (a = 1)", kPlanned, "ALTER SOURCE"},
                     BadCase{"|ALTER MATERIALIZED VIEW v RENAME TO w", kPlanned, "ALTER MATERIALIZED VIEW"},
                     BadCase{"|ALTER SINK k PAUSE", kPlanned, "ALTER SINK"},
-                    BadCase{"|ADVANCE WATERMARK s TO 5", kPlanned, "ADVANCE WATERMARK"},
+                    BadCase{"ADVANCE WATERMARK s TO |5", kSyntax, "TIMESTAMP"},
                     BadCase{"REAPPLY LATE ROWS |v", kSyntax, "OF"},
                     BadCase{"SET |memory_budget = '1 GB'", kPlanned, "memory_budget"},
                     BadCase{"SET cores = |0", ErrorCode::kInvalidOption, "from 1 to"},

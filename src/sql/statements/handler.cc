@@ -11,6 +11,7 @@
 #include "duckdb/common/error_data.hpp"
 #include "duckdb/common/string_util.hpp"
 #include "duckdb/common/types/data_chunk.hpp"
+#include "duckdb/common/types/timestamp.hpp"
 #include "duckdb/main/client_context.hpp"
 #include "sql/bind/bind_view.h"
 #include "sql/catalog/catalog.h"
@@ -311,6 +312,22 @@ class Handler final : public StatementHandler {
 
   Bound bind_body(duckdb::ClientContext&, const BackupStatement& backup) {
     return silent_result([backend = backend_, backup](duckdb::ClientContext&) { return at_name(backend->backup(backup.folder), backup.offset); });
+  }
+
+  Bound bind_body(duckdb::ClientContext&, const AdvanceWatermark& advance) {
+    duckdb::timestamp_t time;
+    try {
+      time = duckdb::Timestamp::FromString(advance.time, false);
+    } catch (const std::exception&) {
+      return Status(ErrorCode::kTypeMismatch, "not a timestamp: '" + advance.time + "'", advance.time_offset);
+    }
+    if (!duckdb::Timestamp::IsFinite(time)) {
+      return Status(ErrorCode::kInvalidWatermark, "a watermark is a finite time: '" + advance.time + "'", advance.time_offset);
+    }
+    RETURN_IF_ERROR(find_object(*backend_, advance.source).status());
+    return silent_result([backend = backend_, advance, us = time.value](duckdb::ClientContext&) {
+      return at_name(backend->advance_watermark(advance.source, us), advance.source.offset);
+    });
   }
 
   Bound bind_body(duckdb::ClientContext&, const SetStatement& set) {

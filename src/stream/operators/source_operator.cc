@@ -1,14 +1,36 @@
 #include "stream/operators/source_operator.h"
 
 #include "base/check.h"
+#include "data/text.h"
+#include "stream/state/group_table.h"
+#include "stream/state/state_pool.h"
 
 namespace laminar::stream {
+
+// The partitions by the values of a column.
+struct SourceOperator::Partitioning {
+  explicit Partitioning(const data::Type& type)
+      : shape(std::span(&type, 1)), number_offset(shape.append(8)), table(&shape, &pool), hashes(data::kBatchRowsMax),
+        groups(data::kBatchRowsMax), sequence(data::kBatchRowsMax) {}
+  GroupShape shape;
+  uint32_t number_offset;
+  StatePool pool;
+  GroupTable table;
+  std::vector<std::string> names;  // by partition
+  // Scratch.
+  std::vector<uint64_t> hashes;
+  std::vector<char*> groups;
+  std::vector<uint64_t> sequence;
+};
+
+SourceOperator::~SourceOperator() = default;
 
 SourceOperator::SourceOperator(std::vector<data::Type> types, std::optional<SourceTime> time)
     : Operator(std::move(types)), time_(std::move(time)), tracker_(time_ ? time_->watermark : WatermarkOptions{}),
       times_(data::kBatchRowsMax), row_watermark_(data::kBatchRowsMax) {
   CHECK(!time_ || is_event_time_type(time_type()));
   label = "source";
+  if (time_ && time_->partition_column) by_column_ = std::make_unique<Partitioning>(this->types()[*time_->partition_column]);
 }
 
 void SourceOperator::ensure_partitions(uint32_t count, int64_t now_us) {
@@ -25,6 +47,7 @@ void SourceOperator::set_partition_offset(uint32_t partition, uint64_t offset) {
 void SourceOperator::push(uint32_t partition, const data::Batch& batch) {
   DCHECK(batch.rows <= data::kBatchRowsMax);
   if (batch.rows == 0) return;
+  if (by_column_) return push_by_column(batch);
   if (partition >= offsets_.size()) ensure_partitions(partition + 1, now_us_);
   counters.rows_in += batch.rows;
   counters.rows_out += batch.rows;
@@ -44,6 +67,50 @@ void SourceOperator::push(uint32_t partition, const data::Batch& batch) {
     if (judged.future_rows > 0) report_future(batch, times, column.validity);
   }
   emit(out);
+}
+
+void SourceOperator::push_by_column(const data::Batch& batch) {
+  Partitioning& by = *by_column_;
+  const data::Column& key = batch.columns[*time_->partition_column];
+  hash_keys(by.shape, {&key, 1}, batch.rows, by.hashes.data());
+  by.table.find_or_create({&key, 1}, by.hashes.data(), nullptr, batch.rows, by.groups.data());
+  const data::Column& column = batch.columns[time_->column];
+  const int64_t* times = event_times_us(time_type(), column, batch.rows, times_.data());
+  bool any_behind = false, any_future = false;
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    uint64_t& number = *reinterpret_cast<uint64_t*>(by.groups[row] + by.number_offset);  // from 1; 0: new
+    if (number == 0) {
+      number = std::min<uint64_t>(by.names.size() + 1, kPartitionsMax);
+      if (by.names.size() < kPartitionsMax) {
+        by.names.emplace_back();
+        if (key.is_null(row)) by.names.back() = "NULL";
+        else data::append_text(types()[*time_->partition_column], key, row, by.names.back());
+      }
+      ensure_partitions(static_cast<uint32_t>(number), now_us_);
+    }
+    const uint32_t partition = static_cast<uint32_t>(number - 1);
+    by.sequence[row] = data::make_sequence(partition, offsets_[partition]++);
+    if (column.is_null(row)) {
+      tracker_.touch(partition, now_us_);
+      row_watermark_[row] = tracker_.partition_watermark(partition);
+      continue;
+    }
+    const bool future = tracker_.is_future(times[row], now_us_);
+    any_future |= future;
+    row_watermark_[row] = tracker_.advance_row(partition, times[row], future, now_us_);
+    any_behind |= times[row] <= row_watermark_[row];
+  }
+  counters.rows_in += batch.rows;
+  counters.rows_out += batch.rows;
+  data::Batch out = batch;
+  out.sequence = by.sequence.data();
+  out.row_watermark = any_behind ? row_watermark_.data() : nullptr;
+  if (any_future) report_future(batch, times, column.validity);
+  emit(out);
+}
+
+std::string SourceOperator::partition_name(uint32_t partition) const {
+  return by_column_ && partition < by_column_->names.size() ? by_column_->names[partition] : std::to_string(partition);
 }
 
 void SourceOperator::report_future(const data::Batch& batch, const int64_t* times, const uint64_t* validity) {

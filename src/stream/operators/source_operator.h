@@ -1,15 +1,19 @@
 // The head of a source: tags rows with their place in the total order and the watermark before them, and gives the
 // source's watermark at the end of the tick.
 //
-// push(partition, batch) takes rows of one partition in order: the port is the partition. A tick starts with
+// push(partition, batch) takes rows of one partition in order: the port is the partition. Where a column tells the
+// partition, each of its values is one, in order of appearance, and the port does not matter. A tick starts with
 // begin_tick(), which brings the clock.
 //
 // State:  a watermark and an offset for each partition.
+// Bounds: kPartitionsMax partitions; values of the column beyond that share the last one.
 // Errors: a row further ahead of the clock than the skew is counted and reported, flows on, and moves no watermark.
 //         A row without a time flows on too; operators that need its time count it.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "stream/operators/operator.h"
@@ -21,12 +25,16 @@ struct SourceTime {
   uint32_t column = 0;  // a timestamp of any unit, a date, or a BIGINT
   std::optional<data::Type> read_as;  // BIGINT: the timestamp type that counts in its unit
   WatermarkOptions watermark;
+  std::optional<uint32_t> partition_column;
 };
 
 class SourceOperator final : public Operator {
  public:
+  static constexpr uint32_t kPartitionsMax = 65'535;
+
   // No `time`: rows flow, the watermark stays unknown until the source ends.
   SourceOperator(std::vector<data::Type> types, std::optional<SourceTime> time);
+  ~SourceOperator() override;
 
   void begin_tick(const TickInfo& tick) { now_us_ = tick.now_us; }
   void push(uint32_t partition, const data::Batch& batch) override;
@@ -49,6 +57,11 @@ class SourceOperator final : public Operator {
   void set_partition_offset(uint32_t partition, uint64_t offset);
   int64_t partition_watermark(uint32_t partition) const { return tracker_.partition_watermark(partition); }
   uint64_t future_rows() const { return future_rows_; }
+  uint32_t partition_count() const { return static_cast<uint32_t>(tracker_.partition_count()); }
+  bool partition_idle(uint32_t partition) const { return tracker_.partition_idle(partition); }
+  bool partition_ended(uint32_t partition) const { return tracker_.partition_ended(partition); }
+  // What the partition column says, as text; the number where no column does.
+  std::string partition_name(uint32_t partition) const;
 
   bool saves_state() const override { return true; }
   void save_state(StateSink& sink, bool full) override;
@@ -56,6 +69,8 @@ class SourceOperator final : public Operator {
 
  private:
   const data::Type& time_type() const { return time_->read_as ? *time_->read_as : types()[time_->column]; }
+  struct Partitioning;
+  void push_by_column(const data::Batch& batch);
   void report_future(const data::Batch& batch, const int64_t* times, const uint64_t* validity);
 
   std::optional<SourceTime> time_;
@@ -64,6 +79,7 @@ class SourceOperator final : public Operator {
   std::vector<int64_t> times_, row_watermark_;
   int64_t now_us_ = 0;
   uint64_t future_rows_ = 0;
+  std::unique_ptr<Partitioning> by_column_;
   bool ending_ = false;
 };
 

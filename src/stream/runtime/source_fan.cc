@@ -16,6 +16,12 @@ void Intake::add(SourceFan* fan, const Batch& batch) {
     std::copy_n(batch.row_watermark, batch.rows, copy.data());
     item.batch.row_watermark = copy.data();
   }
+  if (batch.sequence) {
+    if (sequences_used_ == sequences_.size()) sequences_.push_back(std::make_unique<std::vector<uint64_t>>(data::kBatchRowsMax));
+    std::vector<uint64_t>& copy = *sequences_[sequences_used_++];
+    std::copy_n(batch.sequence, batch.rows, copy.data());
+    item.batch.sequence = copy.data();
+  }
   rows_ += batch.rows;
   items_.push_back(item);
 }
@@ -28,6 +34,7 @@ void Intake::clear() {
   items_.clear();
   rows_ = 0;
   row_watermarks_used_ = 0;
+  sequences_used_ = 0;
 }
 
 void Intake::run(uint32_t core, uint32_t cores) {

@@ -40,6 +40,8 @@ class Intake {
   std::vector<std::vector<data::Column>> slices_;  // columns of a cut batch, by core
   std::vector<std::unique_ptr<std::vector<int64_t>>> row_watermarks_;  // copies: the source uses its own again
   size_t row_watermarks_used_ = 0;
+  std::vector<std::unique_ptr<std::vector<uint64_t>>> sequences_;  // the same
+  size_t sequences_used_ = 0;
 };
 
 class SourceFan final : public Operator {

@@ -69,6 +69,7 @@ int64_t WatermarkTracker::less_delay(int64_t time) const {
 
 void WatermarkTracker::ensure_partition(uint32_t partition, int64_t now_us) {
   if (partition < partitions_.size()) return;
+  if (!partitions_.empty()) combine(now_us);
   while (partitions_.size() <= partition) {
     Partition added;
     added.watermark = combined_;
@@ -107,6 +108,7 @@ void WatermarkTracker::set_leaf(uint32_t partition) {
 
 void WatermarkTracker::touch(uint32_t partition, int64_t now_us) {
   ensure_partition(partition, now_us);
+  if (partitions_[partition].idle || partitions_[partition].removed) combine(now_us);
   Partition& state = partitions_[partition];
   if (state.removed) {
     state.removed = state.ended = false;

@@ -3,7 +3,8 @@
 // A partition's watermark is the largest event time of its rows so far, less the delay. The source's watermark is the
 // least over the active partitions and never goes back. A partition without rows for the idle timeout is not active;
 // when it comes back, or is new, it starts at no less than the source's watermark. When no partition is active, the
-// greatest of the idle ones counts: so it does not matter which of them fell silent first.
+// greatest of the idle ones counts: so it does not matter which of them fell silent first. Where a partition that is new
+// or comes back starts is known to the row, not to the tick.
 //
 // Threads: one core.
 // Costs:   O(log partitions) for each partition that a tick moved; idleness is looked for when the clock may have
@@ -12,6 +13,7 @@
 //          jumps back, idle times count anew from there.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -44,6 +46,14 @@ class WatermarkTracker {
   // any row is behind; room for rows values.
   Judged advance(uint32_t partition, const int64_t* times, const uint64_t* validity, uint32_t rows, int64_t now_us,
                  int64_t* row_watermark);
+  // The same for one row; gives the watermark before it. A future row moves nothing.
+  int64_t advance_row(uint32_t partition, int64_t time, bool future, int64_t now_us) {
+    touch(partition, now_us);
+    int64_t& watermark = partitions_[partition].watermark;
+    const int64_t before = watermark;
+    if (!future) watermark = std::max(watermark, less_delay(time));
+    return before;
+  }
   // Rows without event time were read: the partition is alive.
   void touch(uint32_t partition, int64_t now_us);
   bool is_future(int64_t time, int64_t now_us) const {
@@ -68,6 +78,7 @@ class WatermarkTracker {
   // When combine() may find a partition idle that is not so yet; kWatermarkEnded: never.
   int64_t idle_check_us() const { return idle_check_us_; }
   int64_t partition_watermark(uint32_t partition) const { return partitions_[partition].watermark; }
+  bool partition_ended(uint32_t partition) const { return partitions_[partition].ended; }
   bool partition_idle(uint32_t partition) const { return partitions_[partition].idle && !partitions_[partition].ended; }
 
   // All of it but the options, for checkpoints.
