@@ -290,6 +290,11 @@ class Generator {
       call.ours += filter;
       call.batch += filter;
     }
+    // Lists and maps as text: changes carry them packed.
+    if (call.ours.rfind("list", 0) == 0 || call.ours.rfind("histogram", 0) == 0 || call.ours.find(", [0.25") != std::string::npos) {
+      call.ours = "(" + call.ours + ")::VARCHAR";
+      call.batch = "(" + call.batch + ")::VARCHAR";
+    }
     return call;
   }
 

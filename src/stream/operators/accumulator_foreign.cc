@@ -108,8 +108,8 @@ class Foreign final : public Accumulator {
 Result<AccumulatorPtr> make_foreign(const CallContext& context) {
   const plan::AggregateCall& call = context.call;
   if (!call.foreign) return context.not_implemented("has no streaming form");
-  const bool several_distinct = call.distinct && call.args.size() != 1;
-  if (!context.append_only || context.needs.merge || !call.order_by.empty() || several_distinct) return make_collected(context);
+  // A set of values has no NULL, which a list of distinct ones does.
+  if (!context.append_only || context.needs.merge || !call.order_by.empty() || call.distinct) return make_collected(context);
   return AccumulatorPtr(new Foreign(call.foreign, call.args));
 }
 
