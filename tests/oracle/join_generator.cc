@@ -377,7 +377,11 @@ class JoinGenerator {
 
 std::vector<View> make_join_views(uint64_t seed, size_t count) {
   std::vector<View> views;
-  for (size_t i = 0; i < count; ++i) views.push_back(JoinGenerator(seed, i, views).make());
+  for (size_t i = 0; i < count; ++i) {
+    views.push_back(JoinGenerator(seed, i, views).make());
+    // Some side of nearly every one goes back to a source: created later, views would miss rows.
+    views.back().over_source = true;
+  }
   return views;
 }
 

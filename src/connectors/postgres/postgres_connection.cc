@@ -8,7 +8,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "stream/edge/server_error.h"
 
 namespace laminar::connectors {
 
@@ -108,7 +107,7 @@ Status PostgresConnection::lost(const std::string& doing) {
   // A server that says no by itself writes FATAL; the rest is the network's.
   const bool said_no = message.find("FATAL:") != std::string::npos && message.find("starting up") == std::string::npos &&
                        message.find("shutting down") == std::string::npos && message.find("terminating connection") == std::string::npos;
-  return Status(said_no ? stream::kServerRefused : stream::kServerUnavailable,
+  return Status(said_no ? ErrorCode::kServerRefused : ErrorCode::kServerUnavailable,
                 "PostgreSQL: " + doing + (message.empty() ? "" : ": " + message));
 }
 
@@ -118,7 +117,7 @@ Status PostgresConnection::refused(pg_result* raw) {
   const std::string_view code = state ? state : "";
   // 57P..: the server goes down; 08...: the connection is gone.
   const bool away = code.empty() || code.starts_with("57P") || code.starts_with("08");
-  return Status(away ? stream::kServerUnavailable : stream::kServerRefused, "PostgreSQL: " + message);
+  return Status(away ? ErrorCode::kServerUnavailable : ErrorCode::kServerRefused, "PostgreSQL: " + message);
 }
 
 Status PostgresConnection::open(const PostgresAddress& address) {

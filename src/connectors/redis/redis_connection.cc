@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "base/clock.h"
-#include "stream/edge/server_error.h"
 
 namespace laminar::connectors {
 
@@ -41,7 +40,7 @@ std::string_view RedisReply::item_item_text(size_t i, size_t j) const { return t
 Status RedisConnection::lost(const std::string& doing) {
   const std::string why = context_ && context_->err ? ": " + std::string(context_->errstr) : "";
   close();
-  return Status(stream::kServerUnavailable, "Redis: " + doing + why);
+  return Status(ErrorCode::kServerUnavailable, "Redis: " + doing + why);
 }
 
 Status RedisConnection::open(const RedisAddress& address) {
@@ -56,7 +55,7 @@ Status RedisConnection::open(const RedisAddress& address) {
     const std::string message(reply.text());
     close();
     // LOADING: it is there in a moment.
-    return Status(message.starts_with("LOADING") ? stream::kServerUnavailable : stream::kServerRefused,
+    return Status(message.starts_with("LOADING") ? ErrorCode::kServerUnavailable : ErrorCode::kServerRefused,
                   "Redis at " + place + ": " + message);
   };
   if (!address.password.empty()) {

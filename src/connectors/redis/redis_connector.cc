@@ -9,7 +9,6 @@
 #include "connectors/redis/key_pattern.h"
 #include "connectors/redis/redis_connection.h"
 #include "data/text.h"
-#include "stream/edge/server_error.h"
 
 namespace laminar::connectors {
 namespace {
@@ -106,8 +105,8 @@ class RedisLookupReader final : public stream::LookupReader {
     stream::LookupAnswer answer(data::types_of(spec_->schema));
     do {
       ASSIGN_OR_RETURN(const RedisReply page, connection_.execute({"SCAN", cursor, "MATCH", glob, "COUNT", count}, spec_->query_timeout_us));
-      if (page.is_error()) return Status(stream::kServerRefused, "Redis: " + std::string(page.text()));
-      if (!page.is_array() || page.size() != 2) return Status(stream::kServerUnavailable, "Redis: not a reply to SCAN");
+      if (page.is_error()) return Status(ErrorCode::kServerRefused, "Redis: " + std::string(page.text()));
+      if (!page.is_array() || page.size() != 2) return Status(ErrorCode::kServerUnavailable, "Redis: not a reply to SCAN");
       cursor = page.item_text(0);
       std::vector<std::string> keys;
       for (size_t i = 0; i < page.item_size(1); ++i) {
@@ -116,7 +115,7 @@ class RedisLookupReader final : public stream::LookupReader {
       RETURN_IF_ERROR(ask(keys));
       for (const std::string& key : keys) {
         ASSIGN_OR_RETURN(const std::optional<RedisReply> reply, connection_.receive(spec_->query_timeout_us));
-        if (!reply) return Status(stream::kServerUnavailable, "Redis: no answer in time while the keys are read");
+        if (!reply) return Status(ErrorCode::kServerUnavailable, "Redis: no answer in time while the keys are read");
         RETURN_IF_ERROR(add(*reply, key, 0, answer));
         if (answer.key_of_row.size() == data::kBatchRowsMax) RETURN_IF_ERROR(give(answer, take));
       }
@@ -151,13 +150,13 @@ class RedisLookupReader final : public stream::LookupReader {
   Status add(const RedisReply& reply, const std::string& key, uint32_t number, stream::LookupAnswer& answer) {
     if (reply.is_error()) {
       // Of this key alone, or of the server.
-      if (!reply.text().starts_with("WRONGTYPE")) return Status(stream::kServerUnavailable, "Redis: " + std::string(reply.text()));
+      if (!reply.text().starts_with("WRONGTYPE")) return Status(ErrorCode::kServerUnavailable, "Redis: " + std::string(reply.text()));
       answer.bad.push_back({number, "key " + key + " does not hold a " + (spec_->json ? "string" : "hash"), std::string(reply.text())});
       return {};
     }
     if (spec_->json ? reply.is_nil() : reply.is_array() && reply.size() == 0) return {};
     if (spec_->json ? !reply.is_text() : !reply.is_array() || reply.size() % 2 != 0) {
-      return Status(stream::kServerUnavailable, "Redis: not a reply to " + std::string(spec_->json ? "GET" : "HGETALL"));
+      return Status(ErrorCode::kServerUnavailable, "Redis: not a reply to " + std::string(spec_->json ? "GET" : "HGETALL"));
     }
     std::vector<std::string_view> key_values;
     if (!spec_->pattern.match(key, key_values)) return {};

@@ -10,7 +10,6 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "data/value.h"
-#include "stream/edge/server_error.h"
 
 namespace laminar::stream {
 
@@ -269,7 +268,7 @@ Status LookupFeed::exchange(std::unique_lock<std::mutex>& lock) {
       const int64_t waited_us = (monotonic_ns() - in_flight_.front().sent_ns) / 1000;
       if (waited_us >= options_.timeout_us) {
         lock.lock();
-        return Status(kServerUnavailable, "no answer within " + std::to_string(options_.timeout_us / 1000) + " ms");
+        return Status(ErrorCode::kServerUnavailable, "no answer within " + std::to_string(options_.timeout_us / 1000) + " ms");
       }
       wait_descriptor(static_cast<int>(std::clamp<int64_t>((options_.timeout_us - waited_us) / 1000 + 1, 1, kPollMs)));
       lock.lock();
