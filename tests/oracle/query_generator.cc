@@ -306,7 +306,7 @@ class Generator {
     view.relation.views = from.views;
     view.relation.views.push_back(index_);
     view.relation.fresh = from.fresh;
-    view.over_source = from.views.empty() && from.name != "t";
+    view.over_source = from.rows;
     return view;
   }
   void finish(View& view, const std::string& ours, const std::string& clauses = {}) {

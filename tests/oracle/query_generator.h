@@ -50,7 +50,7 @@ struct View {
   bool has_late = false;       // late_sql gives (window_start, window_end) of the late rows, a row each
   std::string late_sql, null_time_sql;
   bool cut_dependent = false;
-  bool over_source = false;    // reads a source itself: created later it would miss rows
+  bool over_source = false;    // reads rows as they came: created later it would miss some, or when they came
   std::optional<SessionModel> session;
 };
 

@@ -93,6 +93,7 @@ void add_cell(ResultRow& row, const laminar::ColumnInfo& info, const laminar::Co
 bool close(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
   if (a == b) return true;
+  if (std::isinf(a) || std::isinf(b)) return false;
   return std::fabs(a - b) <= 1e-9 * std::max(std::fabs(a), std::fabs(b)) || std::fabs(a - b) < 1e-9;
 }
 std::string shown(const ResultRow& row) {

@@ -147,7 +147,7 @@ TEST(Aggregate, OverflowOfASumIsARowError) {
   EXPECT_EQ((*made)->counters.errors, 1u);
 }
 
-TEST(Aggregate, RefusesWhatCannotBeTakenBack) {
+TEST(Aggregate, RefusesWhatNoFunctionComputes) {
   plan::AggregateCall call;
   call.kind = AggregateKind::kForeign;
   call.args = {0};
@@ -156,7 +156,7 @@ TEST(Aggregate, RefusesWhatCannotBeTakenBack) {
   auto node = NodeBuilder({kInt}, false).key(0).call_with(call).build();
   auto made = make_aggregate(*node);
   ASSERT_FALSE(made.ok());
-  EXPECT_EQ(made.error().code, ErrorCode::kNotIncremental);
+  EXPECT_EQ(made.error().code, ErrorCode::kNotImplemented);
   EXPECT_NE(made.error().message.find("entropy(x)"), std::string::npos);
 }
 

@@ -182,8 +182,8 @@ class SessionRecompute final : public AggregateOperator {
       entries_.find_or_create_like(&from, 1, &entry);
       char* point = add_point(key, entry, time);
       layout_->load_group(point, in, pool_);
-      // Goes off with the next watermark and is set anew.
-      set_timer(key, time);
+      // Goes off with the next watermark, whatever sessions the key has, and is set anew.
+      set_timer(key, -WindowGrid::kTimeMax);
       return in.ok() && group_key.ok() ? Status() : damaged_state(label);
     }));
     RETURN_IF_ERROR(source.scan(1, [&](std::string_view, std::string_view bytes) -> Status {

@@ -1,6 +1,7 @@
 #include "stream/operators/top_n_operator.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 #include "stream/state/row_log_io.h"
@@ -42,7 +43,7 @@ TopNOperator::TopNOperator(const plan::TopNNode& node)
     : Operator(node.types()), partition_(node.partition), row_number_(node.rank == plan::TopNNode::Rank::kRowNumber),
       output_rank_(node.output_rank), on_close_(node.time_partition && node.emit != plan::EmitPolicy::kOnUpdate),
       time_partition_(node.time_partition), input_types_(node.inputs[0]->types()), all_(node, false), closed_(node.types()),
-      partition_columns_(node.partition.size()), hashes_(data::kBatchRowsMax), prefixes_(data::kBatchRowsMax), out_(node.types()) {
+      partition_columns_(node.partition.size()), unique_(node.partition.size()), hashes_(data::kBatchRowsMax), prefixes_(data::kBatchRowsMax), out_(node.types()) {
   CHECK(types().size() == input_types_.size() + (output_rank_ ? 1 : 0));
   if (time_partition_ && !on_close_ && holds_back_open_windows(*node.inputs[0])) {
     closing_.emplace(node, true);
@@ -83,6 +84,24 @@ bool TopNOperator::refuse(const data::Batch& batch, uint32_t row) {
   }
   if (rejects()) rejects()->reject(input_types_, batch, row, reject);
   return true;
+}
+
+// Keys are told apart by their bytes: -0.0 becomes 0.0, and every NaN the same one.
+template <class T>
+static void make_unique(data::Column& column, uint32_t rows, std::vector<uint64_t>& room) {
+  if (room.size() < rows) room.resize(std::max(rows, data::kBatchRowsMax));
+  T* to = reinterpret_cast<T*>(room.data());
+  const T* from = column.values<T>();
+  for (uint32_t i = 0; i < rows; ++i) to[i] = from[i] == 0 ? T{0} : from[i] == from[i] ? from[i] : std::numeric_limits<T>::quiet_NaN();
+  column.data = to;
+}
+
+void TopNOperator::take_partition_columns(const data::Batch& batch) {
+  for (size_t i = 0; i < partition_.size(); ++i) {
+    data::Column& column = partition_columns_[i] = batch.columns[partition_[i]];
+    if (column.physical == data::Physical::kF64) make_unique<double>(column, batch.rows, unique_[i]);
+    if (column.physical == data::Physical::kF32) make_unique<float>(column, batch.rows, unique_[i]);
+  }
 }
 
 void TopNOperator::touch(uint32_t partition) {
@@ -136,7 +155,7 @@ void TopNOperator::push(uint32_t, const data::Batch& batch) {
   DCHECK(batch.rows <= data::kBatchRowsMax);
   if (batch.rows == 0) return;
   counters.rows_in += batch.rows;
-  for (size_t i = 0; i < partition_.size(); ++i) partition_columns_[i] = batch.columns[partition_[i]];
+  take_partition_columns(batch);
   state_->prefixes(batch.columns, batch.rows, prefixes_.data());
   const bool all_welcome = refuses_none(batch);
   bool created = false;
@@ -337,7 +356,7 @@ Status TopNOperator::load_state(StateSource& source) {
     row.clear();
     RETURN_IF_ERROR(data::decode_row(in, row));
     const data::Batch batch = row.view();
-    for (size_t i = 0; i < partition_.size(); ++i) partition_columns_[i] = batch.columns[partition_[i]];
+    take_partition_columns(batch);
     hash_rows(partition_columns_, 1, hashes_.data());
     bool created;
     const uint32_t partition = find_or_create(batch, 0, hashes_[0], created);

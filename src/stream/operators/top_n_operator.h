@@ -48,6 +48,7 @@ class TopNOperator final : public Operator {
   // Whether the row belongs to a partition that is final, or has no time where it needs one; counts and reports it.
   bool refuse(const data::Batch& batch, uint32_t row);
   bool refuses_none(const data::Batch& batch) const;
+  void take_partition_columns(const data::Batch& batch);
   bool one_partition(uint32_t rows) const;
   void apply(const data::Batch& batch, uint32_t row, uint32_t partition, bool created);
   uint32_t find_or_create(const data::Batch& batch, uint32_t row, uint64_t hash, bool& created);
@@ -81,6 +82,7 @@ class TopNOperator final : public Operator {
 
   // Scratch.
   std::vector<data::Column> partition_columns_;
+  std::vector<std::vector<uint64_t>> unique_;  // floating-point partition columns as keys
   std::vector<uint64_t> hashes_, prefixes_;
   std::vector<uint32_t> touched_;
   std::vector<TopNState::Visible> visible_;
