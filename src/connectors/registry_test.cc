@@ -28,7 +28,7 @@ TEST(Registry, EveryConnectorIsComplete) {
   for (const stream::Connector* connector : all_connectors()) {
     EXPECT_TRUE(names.insert(connector->name()).second) << connector->name();
     EXPECT_FALSE(connector->doc().empty());
-    EXPECT_TRUE(connector->is_source() || connector->is_sink());
+    EXPECT_TRUE(connector->is_source() || connector->is_sink() || connector->is_lookup());
     EXPECT_TRUE(connector->is_source() || connector->source_options().empty());
     EXPECT_TRUE(connector->is_sink() || connector->sink_options().empty());
     for (const auto options : {connector->source_options(), connector->sink_options()}) {

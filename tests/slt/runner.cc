@@ -89,7 +89,7 @@ struct Skip {
   std::string reason;
 };
 
-int cores = 1;  // --cores: on how many the views run
+int cores = 1;  // --cores: on how many the views run; what EXPLAIN says is then not compared
 
 class File {
  public:
@@ -172,6 +172,7 @@ class File {
       const laminar::Status status = rows_of(sql, rows);
       if (!status.ok()) return "fails: " + status.error().code_text() + ": " + status.text();
       if (sort) std::sort(rows.begin(), rows.end());
+      if (cores > 1 && sql.starts_with("EXPLAIN")) return {};  // written for one core
       return compare(record, rows);
     }
     if (word == "same") {
