@@ -206,6 +206,7 @@ class JoinGenerator {
     const std::string kind = random_.text({"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN", "JOIN", "LEFT JOIN"});
     const bool pairs = kind != "SEMI JOIN" && kind != "ANTI JOIN";
     std::string query;
+    bool groups = false;
     if (!pairs && random_.chance(60)) {
       const auto list = outputs(view, {{"a", &a}});
       query = "SELECT " + join(list, ", ") + " FROM {0} a WHERE " + (kind == "SEMI JOIN" ? "" : "NOT ") + "EXISTS (SELECT 1 FROM {1} b WHERE " + on + ")";
@@ -213,7 +214,7 @@ class JoinGenerator {
       const auto list = pairs ? outputs(view, {{"a", &a}, {"b", &b}}) : outputs(view, {{"a", &a}});
       query = "SELECT " + join(list, ", ") + " FROM {0} a " + kind + " {1} b ON " + on;
       if (pairs && random_.chance(12)) query += " WHERE " + one_sided(random_.chance(50) ? a : b, random_.chance(50) && a.name == b.name ? "a" : a.name == b.name ? "b" : "a");
-      if (pairs && random_.chance(20)) query = grouped(view, query);
+      groups = pairs && random_.chance(20);
     }
     if (query.find(" WHERE a.") != std::string::npos && pairs) {
       // The column must be a's.
@@ -221,6 +222,7 @@ class JoinGenerator {
       const std::string column = query.substr(at, query.find(' ', at) - at);
       if (std::none_of(a.columns.begin(), a.columns.end(), [&](const Column& c) { return c.name == column; })) query = query.substr(0, at - 9);
     }
+    if (groups) query = grouped(view, query);
     finish(view, query, {a.name, b.name}, {a.batch, b.batch}, random_.text({"", "", "", " EMIT CHANGES"}));
     return view;
   }

@@ -190,13 +190,8 @@ bool Run::create() {
   if (failed(connection_->execute(table), table)) return false;
   for (size_t i : wanted_) {
     const auto waits = [&](size_t v) { return waiting_.count(v) != 0; };
-    // What a view created later takes over comes at once: no row of it is late, as rows that came one by one would be.
-    const bool judged = std::any_of(views_.begin(), views_.end(), [&](const View& view) {
-      const std::vector<size_t>& reads = view.relation.views;
-      return view.has_late && std::find(reads.begin(), reads.end(), i) != reads.end();
-    });
     const std::vector<size_t>& inputs = views_[i].relation.views;
-    if (std::any_of(inputs.begin(), inputs.end(), waits) || (options_.created_late && !views_[i].over_source && !judged && options_.created_late(i))) {
+    if (std::any_of(inputs.begin(), inputs.end(), waits) || (options_.created_late && !views_[i].over_source && options_.created_late(i))) {
       waiting_.insert(i);
     } else if (!create_view(i)) {
       return false;
