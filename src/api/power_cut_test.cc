@@ -262,5 +262,20 @@ TEST(power_cut, recovery_equals_a_run_without_one) {
   EXPECT_TRUE(missing.empty());
 }
 
+// No sink has rows that would take the log to disk.
+TEST(power_cut, drain_is_on_disk_when_it_returns) {
+  io::SimulatedDisk disk(1);
+  io::redirect(kPrefix, &disk);
+  {
+    auto opened = open_database(&disk, engine::Durability::kSync);
+    ASSERT_TRUE(opened.ok()) << opened.status().text();
+    ASSERT_TRUE((*opened)->run("CREATE TABLE steps (n BIGINT PRIMARY KEY)").ok());
+    ASSERT_TRUE((*opened)->run("DRAIN").ok());
+    const storage::Log& log = (*opened)->database->journal()->log();
+    EXPECT_EQ(log.durable(), log.appended());
+  }
+  io::redirect({}, nullptr);
+}
+
 }  // namespace
 }  // namespace laminar
