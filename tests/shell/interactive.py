@@ -131,7 +131,7 @@ t.expect("Ctrl-C leaves it", r"\x1b\[\?1049l.*" + PROMPT)
 t.send("WATCH nosuch;\n")
 t.expect("WATCH of nothing is an error at its place", r"error LDB-\d{4} at 1:7: .*" + PROMPT)
 t.send("\x04")
-t.end("Ctrl-D leaves", again="\x04")
+t.end("Ctrl-D leaves", again="\x15\x04")
 
 t = Terminal()
 t.expect("prompt", PROMPT)
