@@ -9,32 +9,17 @@
 #include <map>
 #include <random>
 
-#include "stream/operators/change_fold_testing.h"
+#include "stream/joins/join_testing.h"
 #include "stream/state/allocation_count_testing.h"
 
 namespace laminar::stream {
 namespace {
 
+using namespace testing;
 using data::BatchBuffer;
 using data::Type;
 using data::TypeKind;
 using Match = plan::AsofNode::Match;
-
-// Both sides: key, second key, value, time.
-std::vector<Type> side_types() {
-  return {Type::of(TypeKind::kInt64), Type::of(TypeKind::kVarchar), Type::of(TypeKind::kInt64), Type::of(TypeKind::kTimestamp)};
-}
-
-struct Row {
-  std::optional<int64_t> key;
-  std::optional<std::string> text;
-  int64_t value = 0;
-  std::optional<int64_t> time;
-
-  TestRow test() const {
-    return {key ? std::to_string(*key) : "NULL", text ? *text : "NULL", std::to_string(value), time ? std::to_string(*time) : "NULL"};
-  }
-};
 
 struct Options {
   Match match = Match::kBackward;
@@ -62,14 +47,7 @@ Options random_options(std::mt19937_64& random) {
 
 std::unique_ptr<plan::AsofNode> make_node(const Options& options) {
   auto node = std::make_unique<plan::AsofNode>();
-  const char* names[] = {"k", "s", "v", "t"};
-  for (int side = 0; side < 2; ++side) {
-    auto scan = std::make_unique<plan::ScanNode>();
-    for (size_t i = 0; i < 4; ++i) scan->columns.push_back({names[i], side_types()[i], {}});
-    scan->columns[3].time_offset_us = 0;
-    scan->append_only = options.append_only;
-    node->inputs.push_back(std::move(scan));
-  }
+  add_scans(*node, options.append_only);
   node->join = options.left_join ? plan::JoinKind::kLeft : plan::JoinKind::kInner;
   node->match = options.match;
   node->strict = options.strict;
@@ -140,46 +118,9 @@ TestRelation model(const Options& options, const std::vector<Row> (&rows)[2], in
   return result;
 }
 
-void append(BatchBuffer& buffer, const Row& row, int64_t weight) {
-  const uint32_t i = buffer.rows++;
-  const auto number = [&](uint32_t column, std::optional<int64_t> value) {
-    buffer.column(column).values<int64_t>()[i] = value.value_or(0);
-    if (!value) data::set_null(buffer.column(column).validity, i);
-  };
-  number(0, row.key);
-  buffer.column(1).values<data::StringRef>()[i] = buffer.strings().copy(row.text.value_or(""));
-  if (!row.text) data::set_null(buffer.column(1).validity, i);
-  number(2, row.value);
-  number(3, row.time);
-  buffer.weights()[i] = weight;
-  buffer.has_weights |= weight != 1;
-}
-
-class Source final : public Operator {
- public:
-  Source() : Operator(side_types()) {}
-  void push(uint32_t, const data::Batch& batch) override { emit(batch); }
-  void finish(const TickInfo&) override { set_output_watermark(watermark); }
-  int64_t watermark = data::kWatermarkNone;
-};
-
-struct Harness {
+struct Harness : JoinHarness<plan::AsofNode, AsofOperator> {
   explicit Harness(const Options& options) : Harness(make_node(options)) {}
-  explicit Harness(std::unique_ptr<plan::AsofNode> made) : node(std::move(made)), join(AsofOperator::make(*node).take()), end(join->types()) {
-    for (uint32_t port = 0; port < 2; ++port) sources[port].add_output(join.get(), port);
-    join->add_output(&end, 0);
-    join->set_rejects(&rejects);
-  }
-  void finish() {
-    for (Source& source : sources) source.finish({});
-    join->finish({});
-    end.end_tick();
-  }
-  std::unique_ptr<plan::AsofNode> node;
-  Source sources[2];
-  std::unique_ptr<AsofOperator> join;
-  ChangeFold end;
-  CountedRejects rejects;
+  explicit Harness(std::unique_ptr<plan::AsofNode> node) : JoinHarness(std::move(node)) {}
 };
 
 Row random_row(std::mt19937_64& random) {

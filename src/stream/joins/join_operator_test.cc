@@ -7,35 +7,20 @@
 #include <iostream>
 #include <random>
 
-#include "stream/operators/change_fold_testing.h"
+#include "stream/joins/join_testing.h"
 #include "stream/state/allocation_count_testing.h"
 #include "stream/state/state_store_testing.h"
 
 namespace laminar::stream {
 namespace {
 
+using namespace testing;
 using data::BatchBuffer;
 using data::Type;
 using data::TypeKind;
 using plan::JoinKind;
 
 constexpr JoinKind kKinds[] = {JoinKind::kInner, JoinKind::kLeft, JoinKind::kRight, JoinKind::kFull, JoinKind::kSemi, JoinKind::kAnti};
-
-// Both sides: key, second key, value, time.
-std::vector<Type> side_types() {
-  return {Type::of(TypeKind::kInt64), Type::of(TypeKind::kVarchar), Type::of(TypeKind::kInt64), Type::of(TypeKind::kTimestamp)};
-}
-
-struct Row {
-  std::optional<int64_t> key;
-  std::optional<std::string> text;
-  int64_t value = 0;
-  std::optional<int64_t> time;
-
-  TestRow test() const {
-    return {key ? std::to_string(*key) : "NULL", text ? *text : "NULL", std::to_string(value), time ? std::to_string(*time) : "NULL"};
-  }
-};
 
 struct Options {
   JoinKind kind = JoinKind::kInner;
@@ -52,14 +37,7 @@ expr::ExprPtr compare(expr::Op op, uint32_t left, uint32_t right, TypeKind kind)
 
 std::unique_ptr<plan::JoinNode> make_node(const Options& options) {
   auto node = std::make_unique<plan::JoinNode>();
-  const char* names[] = {"k", "s", "v", "t"};
-  for (int side = 0; side < 2; ++side) {
-    auto scan = std::make_unique<plan::ScanNode>();
-    for (size_t i = 0; i < 4; ++i) scan->columns.push_back({names[i], side_types()[i], {}});
-    scan->columns[3].time_offset_us = 0;
-    scan->append_only = options.append_only;
-    node->inputs.push_back(std::move(scan));
-  }
+  add_scans(*node, options.append_only);
   node->join = options.kind;
   node->keys = {{0, 0, false}, {1, 1, options.null_equal}};
   std::vector<expr::ExprPtr> terms;
@@ -112,59 +90,18 @@ TestRelation model(const Options& options, const std::vector<Row> (&rows)[2], co
   return result;
 }
 
-void append(BatchBuffer& buffer, const Row& row, int64_t weight) {
-  const uint32_t i = buffer.rows++;
-  const auto number = [&](uint32_t column, std::optional<int64_t> value) {
-    buffer.column(column).values<int64_t>()[i] = value.value_or(0);
-    if (!value) data::set_null(buffer.column(column).validity, i);
-  };
-  number(0, row.key);
-  buffer.column(1).values<data::StringRef>()[i] = buffer.strings().copy(row.text.value_or(""));
-  if (!row.text) data::set_null(buffer.column(1).validity, i);
-  number(2, row.value);
-  number(3, row.time);
-  buffer.weights()[i] = weight;
-  buffer.has_weights |= weight != 1;
-}
-
-class Source final : public Operator {
- public:
-  Source() : Operator(side_types()) {}
-  void push(uint32_t, const data::Batch& batch) override { emit(batch); }
-  void finish(const TickInfo&) override { set_output_watermark(watermark); }
-  int64_t watermark = data::kWatermarkNone;
-};
-
-struct Harness {
-  explicit Harness(const Options& options) : node(make_node(options)), join(JoinOperator::make(*node).take()), end(join->types()) {
-    for (uint32_t port = 0; port < 2; ++port) sources[port].add_output(join.get(), port);
-    join->add_output(&end, 0);
-    join->set_rejects(&rejects);
-  }
-  void finish() {
-    for (Source& source : sources) source.finish({});
-    join->finish({});
-    end.end_tick();
-  }
+struct Harness : JoinHarness<plan::JoinNode, JoinOperator> {
+  explicit Harness(const Options& options) : JoinHarness(make_node(options)) {}
   // At random: a checkpoint, and now and then a new join that goes on from it.
   void checkpoint(std::mt19937_64& random) {
     if (random() % 8) return;
     saved->save(*join);
     if (random() % 2) return;
-    for (Source& source : sources) source.remove_output(join.get());
-    join = JoinOperator::make(*node).take();
-    for (uint32_t port = 0; port < 2; ++port) sources[port].add_output(join.get(), port);
-    join->add_output(&end, 0);
-    join->set_rejects(&rejects);
+    start_anew();
     EXPECT_TRUE(saved->load(*join).ok());
     saved = std::make_unique<testing::MemoryStateStore>();
   }
   std::unique_ptr<testing::MemoryStateStore> saved = std::make_unique<testing::MemoryStateStore>();
-  std::unique_ptr<plan::JoinNode> node;
-  Source sources[2];
-  std::unique_ptr<JoinOperator> join;
-  ChangeFold end;
-  CountedRejects rejects;
 };
 
 Row random_row(std::mt19937_64& random, int64_t keys) {
@@ -295,7 +232,9 @@ TEST(JoinOperator, IntervalOfStreams) {
       ASSERT_EQ(h.end.relation, model(options, rows, settled)) << "tick " << tick;
     }
     EXPECT_EQ(h.join->counters.late, late);
-    if (options.waits) EXPECT_EQ(h.join->counters.retracted, 0u);
+    if (options.waits) {
+      EXPECT_EQ(h.join->counters.retracted, 0u);
+    }
     for (Source& source : h.sources) source.watermark = data::kWatermarkEnded;
     h.finish();
     EXPECT_EQ(h.end.relation, model(options, rows, [](int, const Row&) { return true; }));

@@ -33,17 +33,7 @@ void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
 namespace laminar::stream {
 namespace {
 
-using data::Type;
-using data::TypeKind;
-using plan::AggregateKind;
-using plan::EmitPolicy;
-using plan::WindowKind;
-using testing::NodeBuilder;
-
-const Type kInt = Type::of(TypeKind::kInt64);
-const Type kDouble = Type::of(TypeKind::kDouble);
-const Type kTime = Type::of(TypeKind::kTimestamp);
-const Type kText = Type::of(TypeKind::kVarchar);
+using namespace testing;
 
 class Drop final : public Operator {
  public:

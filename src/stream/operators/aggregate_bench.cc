@@ -12,15 +12,7 @@
 namespace laminar::stream {
 namespace {
 
-using data::Type;
-using data::TypeKind;
-using plan::AggregateKind;
-using plan::EmitPolicy;
-using testing::NodeBuilder;
-
-const Type kInt = Type::of(TypeKind::kInt64);
-const Type kHuge = Type::of(TypeKind::kInt128);
-const Type kTime = Type::of(TypeKind::kTimestamp);
+using namespace testing;
 
 class Drop final : public Operator {
  public:

@@ -8,19 +8,7 @@
 namespace laminar::stream {
 namespace {
 
-using data::Type;
-using data::TypeKind;
-using plan::AggregateKind;
-using plan::EmitPolicy;
-using testing::Harness;
-using testing::NodeBuilder;
-using testing::Row;
-
-const Type kInt = Type::of(TypeKind::kInt64);
-const Type kHuge = Type::of(TypeKind::kInt128);
-const Type kDouble = Type::of(TypeKind::kDouble);
-const Type kTime = Type::of(TypeKind::kTimestamp);
-const Type kText = Type::of(TypeKind::kVarchar);
+using namespace testing;
 
 TEST(Aggregate, CountsSumsAndExtremesPerGroup) {
   auto node = NodeBuilder({kInt, kInt, kTime}, true).key(0).call(AggregateKind::kCountStar, {}, kInt).call(AggregateKind::kSum, {1}, kHuge)

@@ -15,6 +15,18 @@
 
 namespace laminar::stream::testing {
 
+using data::Type;
+using data::TypeKind;
+using plan::AggregateKind;
+using plan::EmitPolicy;
+using plan::WindowKind;
+
+inline const Type kInt = Type::of(TypeKind::kInt64);
+inline const Type kHuge = Type::of(TypeKind::kInt128);
+inline const Type kDouble = Type::of(TypeKind::kDouble);
+inline const Type kTime = Type::of(TypeKind::kTimestamp);
+inline const Type kText = Type::of(TypeKind::kVarchar);
+
 using Row = std::vector<std::string>;
 
 inline data::Value parse(const data::Type& type, const std::string& text) {
