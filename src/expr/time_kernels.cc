@@ -56,7 +56,24 @@ bool add_interval(int64_t time, Interval interval, int64_t& result) {
          is_finite_time(result);
 }
 
-void out_of_range(std::string& text) { text.assign("Date and time not in timestamp range"); }
+constexpr const char* kOutOfRange = "Date and time not in timestamp range";
+
+// Fills result[0..rows) by one(row, value), which is false where a row fails; those rows become NULL and errors.
+template <class T, class One>
+void fill_checked(const Kernel& kernel, Scope& scope, Column& out, const One& one, const char* message) {
+  T* result = out.values<T>();
+  bool failed = false;
+  for (uint32_t i = 0; i < scope.rows; ++i) failed |= !one(i, result[i]);
+  if (!failed) [[likely]]
+    return;
+  report_rows(
+      kernel, scope, out,
+      [&](uint32_t i) {
+        T ignored;
+        return !one(i, ignored);
+      },
+      [&](uint32_t, std::string& text) { text.assign(message); });
+}
 
 // A timestamp, or a date widened to one.
 template <class T>
@@ -83,20 +100,10 @@ template <class T, bool kSubtract, bool kIntervalFirst>
 void interval_columns(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
   const T* times = args[kIntervalFirst].values<T>();
   const Interval* intervals = args[!kIntervalFirst].values<Interval>();
-  int64_t* result = out.values<int64_t>();
   auto one = [&](uint32_t i, int64_t& value) {
     return time_plus_interval(times[i], kSubtract ? inverted(intervals[i]) : intervals[i], value);
   };
-  bool failed = false;
-  for (uint32_t i = 0; i < scope.rows; ++i) failed |= !one(i, result[i]);
-  if (!failed) return;
-  report_rows(
-      kernel, scope, out,
-      [&](uint32_t i) {
-        int64_t ignored;
-        return !one(i, ignored);
-      },
-      [](uint32_t, std::string& text) { out_of_range(text); });
+  fill_checked<int64_t>(kernel, scope, out, one, kOutOfRange);
 }
 
 // A constant interval without months, params[0] in microseconds: an addition, where no row is near the ends of time.
@@ -122,16 +129,7 @@ void fixed_interval(const Kernel& kernel, const Column* args, Scope& scope, Colu
   Interval interval;
   std::memcpy(&interval, &kernel.params[1], sizeof interval);
   auto one = [&](uint32_t i, int64_t& value) { return time_plus_interval(times[i], interval, value); };
-  bool failed = false;
-  for (uint32_t i = 0; i < scope.rows; ++i) failed |= !one(i, result[i]);
-  if (!failed) return;
-  report_rows(
-      kernel, scope, out,
-      [&](uint32_t i) {
-        int64_t ignored;
-        return !one(i, ignored);
-      },
-      [](uint32_t, std::string& text) { out_of_range(text); });
+  fill_checked<int64_t>(kernel, scope, out, one, kOutOfRange);
 }
 
 void timestamp_difference(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
@@ -169,31 +167,19 @@ template <bool kSubtract, bool kDateSecond>
 void date_days(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
   const int32_t* dates = args[kDateSecond].values<int32_t>();
   const int32_t* days = args[!kDateSecond].values<int32_t>();
-  int32_t* result = out.values<int32_t>();
   auto one = [&](uint32_t i, int32_t& value) {
     const int64_t day = static_cast<int64_t>(dates[i]) + (kSubtract ? -static_cast<int64_t>(days[i]) : days[i]);
     const bool finite = is_finite_date(dates[i]);
     value = finite ? static_cast<int32_t>(day) : dates[i];
     return !finite || ((day < kDateInfinity) & (day >= std::numeric_limits<int32_t>::min()) & (day != -kDateInfinity));
   };
-  bool ok = true;
-  for (uint32_t i = 0; i < scope.rows; ++i) ok &= one(i, result[i]);
-  if (ok) [[likely]]
-    return;
-  report_rows(
-      kernel, scope, out,
-      [&](uint32_t i) {
-        int32_t ignored;
-        return !one(i, ignored);
-      },
-      [](uint32_t, std::string& text) { text.assign("Date out of range"); });
+  fill_checked<int32_t>(kernel, scope, out, one, "Date out of range");
 }
 
 template <bool kSubtract>
 void interval_sum(const Kernel& kernel, const Column* args, Scope& scope, Column& out) {
   const Interval* a = args[0].values<Interval>();
   const Interval* b = args[1].values<Interval>();
-  Interval* result = out.values<Interval>();
   auto one = [&](uint32_t i, Interval& v) {
     if constexpr (kSubtract) {
       return !(__builtin_sub_overflow(a[i].months, b[i].months, &v.months) |
@@ -202,18 +188,7 @@ void interval_sum(const Kernel& kernel, const Column* args, Scope& scope, Column
     return !(__builtin_add_overflow(a[i].months, b[i].months, &v.months) |
              __builtin_add_overflow(a[i].days, b[i].days, &v.days) | __builtin_add_overflow(a[i].us, b[i].us, &v.us));
   };
-  bool ok = true;
-  for (uint32_t i = 0; i < scope.rows; ++i) ok &= one(i, result[i]);
-  if (ok) return;
-  report_rows(
-      kernel, scope, out,
-      [&](uint32_t i) {
-        Interval ignored;
-        return !one(i, ignored);
-      },
-      [](uint32_t, std::string& text) {
-        text.assign(kSubtract ? "Interval subtraction out of range" : "Overflow in addition of INTERVAL");
-      });
+  fill_checked<Interval>(kernel, scope, out, one, kSubtract ? "Interval subtraction out of range" : "Overflow in addition of INTERVAL");
 }
 
 // ---- parts ----------------------------------------------------------------------------------------------------------
@@ -289,16 +264,7 @@ void tumble_start(const Kernel& kernel, const Column* args, Scope& scope, Column
     value = static_cast<int64_t>(start);
     return start >= kTimestampMin && start < kTimeInfinity;
   };
-  bool failed = false;
-  for (uint32_t i = 0; i < scope.rows; ++i) failed |= !one(i, result[i]);
-  if (!failed) return;
-  report_rows(
-      kernel, scope, out,
-      [&](uint32_t i) {
-        int64_t ignored;
-        return !one(i, ignored);
-      },
-      [](uint32_t, std::string& text) { text.assign("The window starts before the first timestamp"); });
+  fill_checked<int64_t>(kernel, scope, out, one, "The window starts before the first timestamp");
 }
 
 bool accept(Kernel* kernel, KernelFunction function, bool can_fail) {
