@@ -9,6 +9,7 @@
 #include <random>
 #include <set>
 
+#include "base/seed_testing.h"
 #include "duck/bound_pair_test.h"
 #include "expr/program.h"
 
@@ -21,16 +22,6 @@ using expr::Expr;
 using expr::ExprKind;
 using expr::Op;
 
-uint64_t seed() {
-  static const uint64_t value = [] {
-    const char* text = std::getenv("LAMINAR_SEED");
-    const uint64_t s = text ? std::strtoull(text, nullptr, 10) : std::random_device()();
-    std::cout << "seed: LAMINAR_SEED=" << s << "\n";
-    return s;
-  }();
-  return value;
-}
-
 std::shared_ptr<Database> database() {
   static std::shared_ptr<Database> db = Database::open({.threads = 1, .configure = {}}).take();
   return db;
@@ -41,7 +32,7 @@ std::shared_ptr<Database> database() {
 class Rows {
  public:
   Rows(std::vector<Type> types, uint64_t salt, bool tame = false)
-      : types_(std::move(types)), buffer_(types_), random_(seed() * 31 + salt), tame_(tame) {}
+      : types_(std::move(types)), buffer_(types_), random_(test_seed() * 31 + salt), tame_(tame) {}
 
   data::Batch fill(uint32_t rows, int null_percent) {
     buffer_.clear();

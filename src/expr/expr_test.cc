@@ -8,6 +8,7 @@
 #include <new>
 #include <random>
 
+#include "base/seed_testing.h"
 #include "expr/calendar.h"
 #include "expr/divider.h"
 #include "expr/interval.h"
@@ -42,16 +43,6 @@ using data::Type;
 using data::TypeKind;
 using data::Value;
 
-uint64_t seed() {
-  static const uint64_t value = [] {
-    const char* text = std::getenv("LAMINAR_SEED");
-    const uint64_t s = text ? std::strtoull(text, nullptr, 10) : std::random_device()();
-    std::cout << "seed: LAMINAR_SEED=" << s << "\n";
-    return s;
-  }();
-  return value;
-}
-
 const Type kBool = Type::of(TypeKind::kBoolean), kBigint = Type::of(TypeKind::kInt64),
            kInteger = Type::of(TypeKind::kInt32), kDouble = Type::of(TypeKind::kDouble),
            kText = Type::of(TypeKind::kVarchar), kTimestamp = Type::of(TypeKind::kTimestamp);
@@ -73,7 +64,7 @@ struct Input {
   BatchBuffer buffer{kTypes};
   data::Batch batch;
   explicit Input(uint32_t rows, uint64_t salt = 0) {
-    std::mt19937_64 random(seed() + salt);
+    std::mt19937_64 random(test_seed() + salt);
     for (uint32_t r = 0; r < rows; ++r) {
       buffer.column(0).values<int64_t>()[r] = static_cast<int64_t>(random() % 100000) - 50000;
       buffer.column(1).values<int64_t>()[r] = static_cast<int64_t>(random() % 100) - 10;
@@ -209,7 +200,7 @@ TEST(Expression, TextColumnsAndRemapping) {
 // ---- division by constants ------------------------------------------------------------------------------------------
 
 TEST(Divider, AgreesWithDivision) {
-  std::mt19937_64 random(seed());
+  std::mt19937_64 random(test_seed());
   for (int i = 0; i < 3000; ++i) {
     const int64_t divisor = static_cast<int64_t>(random() >> (1 + random() % 63)) | (i % 3 == 0 ? 1 : 0);
     if (divisor <= 0) continue;
@@ -231,7 +222,7 @@ TEST(Divider, AgreesWithDivision) {
 }
 
 TEST(Program, FiltersByDivisibility) {
-  std::mt19937_64 random(seed());
+  std::mt19937_64 random(test_seed());
   BatchBuffer buffer(std::vector<Type>{kBigint});
   buffer.rows = 2048;
   RowErrors errors;
