@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "duck/comparison.h"
 #include "duck/foreign_function.h"
 #include "duck/types.h"
 #include "duckdb.hpp"
@@ -55,29 +56,6 @@ Op function_op(const std::string& name, size_t args) {
   const auto found = kOps.find(name);
   if (found == kOps.end()) return Op::kNone;
   return found->second == Op::kSubtract && args == 1 ? Op::kNegate : found->second;
-}
-
-Op comparison_op(ExpressionType type) {
-  switch (type) {
-    case ExpressionType::COMPARE_EQUAL:
-      return Op::kEqual;
-    case ExpressionType::COMPARE_NOTEQUAL:
-      return Op::kNotEqual;
-    case ExpressionType::COMPARE_LESSTHAN:
-      return Op::kLess;
-    case ExpressionType::COMPARE_LESSTHANOREQUALTO:
-      return Op::kLessEqual;
-    case ExpressionType::COMPARE_GREATERTHAN:
-      return Op::kGreater;
-    case ExpressionType::COMPARE_GREATERTHANOREQUALTO:
-      return Op::kGreaterEqual;
-    case ExpressionType::COMPARE_DISTINCT_FROM:
-      return Op::kIsDistinctFrom;
-    case ExpressionType::COMPARE_NOT_DISTINCT_FROM:
-      return Op::kIsNotDistinctFrom;
-    default:
-      return Op::kNone;
-  }
 }
 
 Op operator_op(ExpressionType type) {

@@ -5,6 +5,7 @@
 #include <duckdb/planner/expression_iterator.hpp>
 #include <unordered_map>
 
+#include "duck/comparison.h"
 #include "duck/foreign_function.h"
 #include "duck/types.h"
 #include "sql/bind/bind_failure.h"
@@ -101,29 +102,6 @@ std::shared_ptr<Expr> tumble_start(ExprPtr time, int64_t size_us, int64_t offset
   return node;
 }
 
-Op comparison_op(ExpressionType type) {
-  switch (type) {
-    case ExpressionType::COMPARE_EQUAL:
-      return Op::kEqual;
-    case ExpressionType::COMPARE_NOTEQUAL:
-      return Op::kNotEqual;
-    case ExpressionType::COMPARE_LESSTHAN:
-      return Op::kLess;
-    case ExpressionType::COMPARE_LESSTHANOREQUALTO:
-      return Op::kLessEqual;
-    case ExpressionType::COMPARE_GREATERTHAN:
-      return Op::kGreater;
-    case ExpressionType::COMPARE_GREATERTHANOREQUALTO:
-      return Op::kGreaterEqual;
-    case ExpressionType::COMPARE_DISTINCT_FROM:
-      return Op::kIsDistinctFrom;
-    case ExpressionType::COMPARE_NOT_DISTINCT_FROM:
-      return Op::kIsNotDistinctFrom;
-    default:
-      return Op::kNone;
-  }
-}
-
 // A constant argument of a call, or null.
 const duckdb::Value* constant_argument(const duckdb::BoundFunctionExpression& call, size_t i) {
   const auto& child = *call.children[i];
@@ -202,7 +180,7 @@ ExprPtr Translator::native(const duckdb::Expression& bound, const std::vector<Ou
     case ExpressionClass::BOUND_COMPARISON: {
       const auto& comparison = bound.Cast<duckdb::BoundComparisonExpression>();
       auto node = make(ExprKind::kCall, bound);
-      node->op = comparison_op(bound.GetExpressionType());
+      node->op = duck::comparison_op(bound.GetExpressionType());
       if (node->op == Op::kNone) return nullptr;
       node->args = {expression(*comparison.left, input), expression(*comparison.right, input)};
       return node;
@@ -211,7 +189,7 @@ ExprPtr Translator::native(const duckdb::Expression& bound, const std::vector<Ou
       const auto& between = bound.Cast<duckdb::BoundBetweenExpression>();
       const auto side = [&](ExpressionType type, const duckdb::Expression& limit) {
         auto node = make(ExprKind::kCall, bound);
-        node->op = comparison_op(type);
+        node->op = duck::comparison_op(type);
         node->args = {expression(*between.input, input), expression(limit, input)};
         return node;
       };
