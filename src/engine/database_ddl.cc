@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "connectors/registry.h"
 #include "engine/database.h"
+#include "engine/errors.h"
 #include "engine/names.h"
 #include "sql/catalog/object_kind.h"
 
@@ -90,11 +91,19 @@ Status set_event_time(const data::Field& column, const sql::OptionText* unit, in
                 watermark_offset);
 }
 
-Status at_offset(const Status& status, int64_t offset) {
-  if (status.ok() || status.error().offset >= 0) return status;
-  Error error = status.error();
-  error.offset = offset;
-  return Status(std::move(error));
+// A relation with the columns that the plan gives.
+std::shared_ptr<sql::Object> object_of(const plan::ViewPlan& plan, ObjectKind kind, const std::string& name, const std::string& sql) {
+  auto object = std::make_shared<sql::Object>();
+  object->kind = kind;
+  object->name = name;
+  object->append_only = plan.root->append_only && plan.emit != plan::EmitMode::kEvery;
+  for (const plan::OutputColumn& column : plan.root->columns) {
+    object->columns.push_back({column.name, column.type});
+    object->time_offset_us.push_back(column.time_offset_us);
+    object->time_form.push_back(column.time_form);
+  }
+  object->sql = sql;
+  return object;
 }
 
 }  // namespace
@@ -273,18 +282,9 @@ Status Database::create_table(const sql::TableSpec& spec, bool or_replace, bool 
 }
 
 Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan plan) {
-  auto object = std::make_shared<sql::Object>();
-  object->kind = statement.is_stream ? ObjectKind::kStream : ObjectKind::kView;
-  object->name = statement.name.name;
-  object->append_only = plan.root->append_only && plan.emit != plan::EmitMode::kEvery;
-  for (const plan::OutputColumn& column : plan.root->columns) {
-    object->columns.push_back({column.name, column.type});
-    object->time_offset_us.push_back(column.time_offset_us);
-    object->time_form.push_back(column.time_form);
-  }
+  auto object = object_of(plan, statement.is_stream ? ObjectKind::kStream : ObjectKind::kView, statement.name.name, statement.statement_text);
   object->primary_key = plan.root->key;
   object->holds_content = !statement.is_stream;
-  object->sql = statement.statement_text;
   const std::vector<std::string> inputs = plan.inputs;
   Lock lock(*this);
   Command command(*this);
@@ -437,16 +437,7 @@ Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<p
     bool exists = false;
     RETURN_IF_ERROR(check_new_name(stream.name, false, false, exists));
     const std::vector<std::string> inputs = query->inputs;
-    auto object = std::make_shared<sql::Object>();
-    object->kind = ObjectKind::kStream;
-    object->name = from;
-    object->append_only = query->root->append_only && query->emit != plan::EmitMode::kEvery;
-    for (const plan::OutputColumn& column : query->root->columns) {
-      object->columns.push_back({column.name, column.type});
-      object->time_offset_us.push_back(column.time_offset_us);
-      object->time_form.push_back(column.time_form);
-    }
-    object->sql = statement.statement_text;
+    const auto object = object_of(*query, ObjectKind::kStream, from, statement.statement_text);
     ASSIGN_OR_RETURN(std::unique_ptr<ViewStage> view, ViewStage::make(object, std::move(*query), core_layout()));
     RETURN_IF_ERROR(at_offset(bind_lookups(*view), statement.name.offset));
     core_.add(view.get());

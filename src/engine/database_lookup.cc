@@ -5,6 +5,7 @@
 #include "connectors/common_options.h"
 #include "connectors/registry.h"
 #include "engine/database.h"
+#include "engine/errors.h"
 #include "engine/names.h"
 #include "engine/relation.h"
 
@@ -14,13 +15,6 @@ namespace {
 
 constexpr auto kWaitStep = std::chrono::milliseconds(5);
 constexpr int64_t kPatienceNs = 10'000'000'000;
-
-Status at_offset(const Status& status, int64_t offset) {
-  if (status.ok() || status.error().offset >= 0) return status;
-  Error error = status.error();
-  error.offset = offset;
-  return Status(std::move(error));
-}
 
 }  // namespace
 
