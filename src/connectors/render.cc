@@ -157,14 +157,9 @@ void RowRenderer::json_value(const Type& type, const Column& column, uint32_t ro
 }
 
 bool RowRenderer::append_nested_json(const Value& value, std::string& out) {
-  if (!json_cast_) {
-    const auto database = connector_duckdb();
-    if (!database.ok()) return false;
-    auto cast = duck::JsonCast::open(*database);
-    if (!cast.ok()) return false;
-    json_cast_ = cast.take();
-  }
-  const Result<std::string> json = json_cast_->to_json(value);
+  duck::JsonCast* cast = json_cast(json_cast_);
+  if (!cast) return false;
+  const Result<std::string> json = cast->to_json(value);
   if (json.ok()) out += *json;
   return json.ok();
 }

@@ -260,14 +260,9 @@ bool Decoder::decode_by_cast(std::string_view text, Column& column, uint32_t row
 bool Decoder::decode_json(std::string_view json, Column& column, uint32_t row, StringArena& strings) {
   if (type_.kind == TypeKind::kVarchar) return decode(json, column, row, strings);
   if (type_.kind != TypeKind::kBoxed || !is_utf8(json)) return false;
-  if (!json_cast_) {
-    const auto database = connector_duckdb();
-    if (!database.ok()) return false;
-    auto cast = duck::JsonCast::open(*database);
-    if (!cast.ok()) return false;
-    json_cast_ = cast.take();
-  }
-  const Result<Value> value = json_cast_->from_json(json, type_);
+  duck::JsonCast* cast = json_cast(json_cast_);
+  if (!cast) return false;
+  const Result<Value> value = cast->from_json(json, type_);
   return value.ok() && store_value(*value, type_, column, row, strings);
 }
 

@@ -68,6 +68,17 @@ class TextReader : public FormatReader {
     reason_ = std::move(reason);
     return false;
   }
+  // FormatReader::read() by next(), which moves the scanner to the next record, and read_row(), false for a bad one.
+  template <class Scanner, class Next, class ReadRow>
+  Result<bool> read_records(BatchBuffer& out, Scanner& scanner, const Next& next, const ReadRow& read_row) {
+    while (!out.full() && !cancelled_.load(std::memory_order_relaxed)) {
+      ASSIGN_OR_RETURN(const bool any, next());
+      if (!any) return false;
+      if (read_row()) ++out.rows;
+      else RETURN_IF_ERROR(bad_record(out, scanner.line(), scanner.text()));
+    }
+    return true;
+  }
   // The row in work is given up: its slot is as it was.
   Status bad_record(BatchBuffer& out, uint64_t line, std::string_view text) {
     for (uint32_t c = 0; c < schema_.size(); ++c) data::set_valid(out.column(c).validity, out.rows);
@@ -120,16 +131,7 @@ class CsvReader final : public TextReader {
   }
 
   Result<bool> read(BatchBuffer& out) override {
-    while (!out.full() && !cancelled_.load(std::memory_order_relaxed)) {
-      ASSIGN_OR_RETURN(const bool any, scanner_.next(window_, field_count_ != 1));
-      if (!any) return false;
-      if (read_row(out)) {
-        ++out.rows;
-      } else {
-        RETURN_IF_ERROR(bad_record(out, scanner_.line(), scanner_.text()));
-      }
-    }
-    return true;
+    return read_records(out, scanner_, [&] { return scanner_.next(window_, field_count_ != 1); }, [&] { return read_row(out); });
   }
 
  private:
@@ -191,16 +193,7 @@ class JsonReader final : public TextReader {
   }
 
   Result<bool> read(BatchBuffer& out) override {
-    while (!out.full() && !cancelled_.load(std::memory_order_relaxed)) {
-      ASSIGN_OR_RETURN(const bool any, scanner_.next(window_));
-      if (!any) return false;
-      if (read_row(out)) {
-        ++out.rows;
-      } else {
-        RETURN_IF_ERROR(bad_record(out, scanner_.line(), scanner_.text()));
-      }
-    }
-    return true;
+    return read_records(out, scanner_, [&] { return scanner_.next(window_); }, [&] { return read_row(out); });
   }
 
  private:
