@@ -45,6 +45,20 @@ class PickWord final : public Accumulator {
       std::memcpy(&row_state.value, &values[row], sizeof(T));
       s = row_state;
     };
+    if (keys && !flip && !key_column->validity && !column.validity) {
+      for_rows(in, [&](uint32_t i, uint32_t row) {
+        PickedWord& s = state<PickedWord>(in.groups[i]);
+        if (s.rank != 1) return add(i, row);  // empty, or its key is NULL
+        if (kLast ? keys[row] < s.key : keys[row] > s.key) return;
+        const uint64_t sequence = in.sequence_of(row);
+        if (keys[row] == s.key && (kLast ? sequence < s.sequence : sequence > s.sequence)) return;
+        s.key = keys[row];
+        s.sequence = sequence;
+        s.null = 0;
+        std::memcpy(&s.value, &values[row], sizeof(T));
+      });
+      return;
+    }
     if (ignore_nulls_) for_values(in, column, add);
     else for_rows(in, add);
   }
