@@ -29,12 +29,6 @@ std::vector<data::Type> both_types(const plan::JoinNode& node) {
   return types;
 }
 
-int64_t plus(int64_t time, int64_t by) {
-  int64_t sum;
-  if (!__builtin_add_overflow(time, by, &sum)) return sum;
-  return by < 0 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
-}
-
 template <uint32_t kSize>
 void gather_rows(const data::Column& from, const uint32_t* rows, uint32_t count, data::Column& to) {
   const char* source = static_cast<const char*>(from.data);
@@ -136,6 +130,9 @@ JoinOperator::JoinOperator(const plan::JoinNode& node, std::unique_ptr<expr::Pro
     options.counts = input.counts;
     if (input.released) options.time = input.time;
     sides_[port] = std::make_unique<JoinSide>(input.types, options);
+    if (timed_ && options.unique && !input.counts && !input.keys.empty()) {
+      logs_[port] = std::make_unique<JoinLog>(input.types, input.keys, *input.time);
+    }
   }
   if (!node.append_only) tick_.emplace(types());
   changes_.reserve(data::kBatchRowsMax);
@@ -240,10 +237,19 @@ void JoinOperator::push(uint32_t port, const data::Batch& batch) {
   counters.rows_out += count;
   for (size_t k = 0; k < input.keys.size(); ++k) key_columns_[k] = batch.columns[input.keys[k]];
   hash_keys(shape_, key_columns_, batch.rows, hashes_.data());
-  groups_.find_or_create(key_columns_, hashes_.data(), taking_part_.data(), count, row_groups_.data());
-  own.prepare(batch);
   changes_.clear();
-  for (uint32_t i = 0; i < count; ++i) {
+  if (logs_[port]) {
+    groups_.find(key_columns_, hashes_.data(), taking_part_.data(), count, row_groups_.data());
+    for (uint32_t i = 0; i < count; ++i) {
+      if (!row_groups_[i]) continue;
+      if (const uint32_t met = other.first(row_groups_[i]); met != JoinSide::kNone) other.prefetch(met);
+    }
+    for (uint32_t i = 0; i < count; ++i) changes_.push_back({taking_part_[i], 0, 1, 0, true});
+  } else {
+    groups_.find_or_create(key_columns_, hashes_.data(), taking_part_.data(), count, row_groups_.data());
+    own.prepare(batch);
+  }
+  for (uint32_t i = 0; !logs_[port] && i < count; ++i) {
     const uint32_t row = taking_part_[i];
     char* group = row_groups_[i];
     if (const uint32_t met = other.first(group); met != JoinSide::kNone) other.prefetch(met);
@@ -257,13 +263,47 @@ void JoinOperator::push(uint32_t port, const data::Batch& batch) {
   }
   for (uint32_t i = 0; i < count; ++i) {
     // The row of a semi or anti join that was there before knows its matches.
-    if (!pairs_out_ && port == 0 && !changes_[i].fresh) continue;
+    if (!row_groups_[i] || (!pairs_out_ && port == 0 && !changes_[i].fresh)) continue;
     timed_ ? meet_in_time(port, batch, i, row_groups_[i]) : meet(port, batch, i, row_groups_[i]);
   }
+  if (logs_[1 - port] && !logs_[1 - port]->empty()) meet_log(port, batch, count);
   settle(port, batch, count);
   deliver(single_);
   own.sweep();
   erase_empty_groups();
+  if (logs_[port]) logs_[port]->append(batch, hashes_.data(), taking_part_.data(), count);
+  if (logs_[1 - port]) index_log(1 - port);
+}
+
+// The partners that the log of the other side has.
+void JoinOperator::meet_log(uint32_t port, const data::Batch& batch, uint32_t count) {
+  settle_pairs(port, batch);
+  pairs_logged_ = true;
+  const JoinLog::Probe probe{.keys = key_columns_,
+                             .hashes = hashes_.data(),
+                             .rows = taking_part_.data(),
+                             .count = count,
+                             .times = batch.columns[*inputs_[port].time].values<int64_t>(),
+                             .after_us = port == 0 ? lower_us_ : -upper_us_,
+                             .before_us = port == 0 ? upper_us_ : -lower_us_};
+  logs_[1 - port]->find(probe, [&](uint32_t change, uint32_t row) {
+    if (pairs_out_ || port != 0 || changes_[change].fresh) add_pair(port, batch, change, row);
+  });
+  settle_pairs(port, batch);
+  pairs_logged_ = false;
+}
+
+void JoinOperator::index_log(uint32_t port) {
+  JoinSide& side = *sides_[port];
+  logs_[port]->take_costly(kChunksPerPush, [&](const JoinLog::Chunk& chunk) {
+    const data::Batch batch = chunk.batch();
+    for (size_t k = 0; k < inputs_[port].keys.size(); ++k) key_columns_[k] = batch.columns[inputs_[port].keys[k]];
+    const uint32_t count = chunk.end - chunk.begin;
+    for (uint32_t i = 0; i < count; ++i) taking_part_[i] = chunk.begin + i;
+    groups_.find_or_create(key_columns_, chunk.hashes, taking_part_.data(), count, row_groups_.data());
+    side.prepare(batch);
+    for (uint32_t i = 0; i < count; ++i) side.apply(row_groups_[i], batch, taking_part_[i]);
+  });
 }
 
 // Lines up the partners that the key gives a change; whether they match is found for many at once.
@@ -278,8 +318,8 @@ void JoinOperator::meet_in_time(uint32_t port, const data::Batch& batch, uint32_
   uint32_t slot = other.first(group);
   if (slot == JoinSide::kNone) return;
   const int64_t time = batch.columns[*inputs_[port].time].values<int64_t>()[changes_[change].row];
-  const int64_t least = port == 0 ? plus(time, lower_us_) : plus(time, -upper_us_);
-  const int64_t greatest = port == 0 ? plus(time, upper_us_) : plus(time, -lower_us_);
+  const int64_t least = port == 0 ? time_plus(time, lower_us_) : time_plus(time, -upper_us_);
+  const int64_t greatest = port == 0 ? time_plus(time, upper_us_) : time_plus(time, -lower_us_);
   const int64_t newest = other.time(slot);
   if (newest <= greatest) {
     for (; slot != JoinSide::kNone && other.time(slot) >= least; slot = other.next(slot)) add_pair(port, batch, change, slot);
@@ -322,7 +362,9 @@ void JoinOperator::fill_pairs(uint32_t port, const data::Batch& batch) {
     if (pair_needed_[own_first + c]) gather_rows(batch.columns[c], pair_rows_.data(), count, pairs_.column(own_first + c));
   }
   for (uint32_t c = 0; c < inputs_[1 - port].types.size(); ++c) {
-    if (pair_needed_[other_first + c]) other.rows().gather(c, pair_slots_.data(), count, pairs_.column(other_first + c));
+    if (!pair_needed_[other_first + c]) continue;
+    if (pairs_logged_) logs_[1 - port]->gather(c, pair_slots_.data(), count, pairs_.column(other_first + c));
+    else other.rows().gather(c, pair_slots_.data(), count, pairs_.column(other_first + c));
   }
   if (!batch.weights && !other.has_weights()) return;
   for (uint32_t i = 0; i < count; ++i) {
@@ -452,6 +494,7 @@ void JoinOperator::release(uint32_t port) {
   const int64_t limit = watermark == kWatermarkEnded
                             ? watermark
                             : shift_time(shift_time(watermark, inputs_[input.released_by].time_offset_us), -input.release_after_us);
+  if (logs_[port]) logs_[port]->release(limit);
   JoinSide& side = *sides_[port];
   const bool unmatched_out = waits_ && input.counts && kind_ != JoinKind::kSemi;
   uint32_t slots[64];
@@ -483,7 +526,9 @@ void JoinOperator::finish(const TickInfo&) {
 }
 
 uint64_t JoinOperator::state_bytes() const {
-  return groups_.held_bytes() + pool_.held_bytes() + sides_[0]->bytes() + sides_[1]->bytes() + (tick_ ? tick_->bytes() : 0);
+  uint64_t bytes = groups_.held_bytes() + pool_.held_bytes() + sides_[0]->bytes() + sides_[1]->bytes() + (tick_ ? tick_->bytes() : 0);
+  for (const auto& log : logs_) bytes += log ? log->bytes() : 0;
+  return bytes;
 }
 
 }  // namespace laminar::stream

@@ -15,6 +15,9 @@
 // With retention, rows of a side leave when they are older than its own watermark by more than that; what they have met
 // stays in the output, and a row that they have met keeps its match.
 //
+// Rows that leave by time alone and count nothing come into a log first, and under their key only when they are asked for
+// so often that it pays (join_log.h).
+//
 // State:   the rows of both sides, keys once.
 // Content: none.
 #pragma once
@@ -25,6 +28,7 @@
 #include "base/status.h"
 #include "expr/program.h"
 #include "plan/node.h"
+#include "stream/joins/join_log.h"
 #include "stream/joins/join_side.h"
 #include "stream/operators/operator.h"
 #include "stream/state/group_table.h"
@@ -41,7 +45,7 @@ class JoinOperator final : public Operator {
   bool can_correct(int64_t) const override { return !timed_; }
   void finish(const TickInfo& tick) override;
   uint64_t state_bytes() const override;
-  uint64_t state_rows() const override { return sides_[0]->rows().rows() + sides_[1]->rows().rows(); }
+  uint64_t state_rows() const override { return rows_of(0) + rows_of(1); }
   bool saves_state() const override { return true; }
   void save_state(StateSink& sink, bool full) override;
   Status load_state(StateSource& source) override;
@@ -50,6 +54,8 @@ class JoinOperator final : public Operator {
 
  private:
   static constexpr uint64_t kHeldRowsMax = 64 * 1024;
+  // Chunks of a log that a push puts under their keys: a bound of its time.
+  static constexpr uint32_t kChunksPerPush = 32;
 
   struct Input {
     std::vector<data::Type> types;
@@ -78,6 +84,10 @@ class JoinOperator final : public Operator {
   bool takes_part(uint32_t port, const data::Batch& batch, uint32_t row);
   void meet(uint32_t port, const data::Batch& batch, uint32_t change, const char* group);
   void meet_in_time(uint32_t port, const data::Batch& batch, uint32_t change, const char* group);
+  void meet_log(uint32_t port, const data::Batch& batch, uint32_t count);
+  // Rows of the log that have been asked for so often that it pays go under their keys.
+  void index_log(uint32_t port);
+  uint64_t rows_of(uint32_t port) const { return sides_[port]->rows().rows() + (logs_[port] ? logs_[port]->rows() : 0); }
   void add_pair(uint32_t port, const data::Batch& batch, uint32_t change, uint32_t slot);
   void settle(uint32_t port, const data::Batch& batch, uint32_t complete);
   void settle_pairs(uint32_t port, const data::Batch& batch);
@@ -105,6 +115,7 @@ class JoinOperator final : public Operator {
   StatePool pool_;
   GroupTable groups_;
   std::unique_ptr<JoinSide> sides_[2];
+  std::unique_ptr<JoinLog> logs_[2];  // null where rows go under their keys at once
   std::unique_ptr<expr::Program> residual_;
   std::vector<data::Type> pair_types_;
   std::vector<bool> pair_needed_;  // by column of a pair
@@ -118,6 +129,7 @@ class JoinOperator final : public Operator {
   std::vector<char*> row_groups_, maybe_empty_;
   std::vector<Change> changes_;
   data::BatchBuffer pairs_, single_;
+  bool pairs_logged_ = false;  // pair_slots_ are rows of the other side's log
   RowSelector selector_;
   expr::RowErrors errors_;
 };

@@ -1,7 +1,9 @@
 // A join in saved state. Tables: 0 and 1 the rows of each side, 2 what was seen.
 //
 // Rows are put all at once, numbered so that those of a chain come last to first: taken in again in that order, the
-// chains are as they were. Keys, indexes and timers follow from the rows.
+// chains are as they were. Keys, indexes and timers follow from the rows. The rows of a log come after them, marked by the
+// number that others have for their matches: below zero, the first of each chunk with
+// what that has cost and how many rows before have left.
 #include <algorithm>
 
 #include "data/codec.h"
@@ -9,6 +11,10 @@
 #include "stream/state/state_io.h"
 
 namespace laminar::stream {
+
+namespace {
+constexpr int64_t kLogged = -1, kChunkBegins = -2;
+}  // namespace
 
 void JoinOperator::save_state(StateSink& sink, bool) {
   ByteWriter key, value;
@@ -37,6 +43,18 @@ void JoinOperator::save_state(StateSink& sink, bool) {
         }
       }
     }
+    if (!logs_[port]) continue;
+    logs_[port]->each_chunk([&](const JoinLog::Chunk& chunk) {
+      const data::Batch batch = chunk.batch();
+      for (uint32_t i = chunk.begin; i < chunk.end; ++i) {
+        key.clear();
+        put_ordered(number++, key);
+        value.clear();
+        value.put(int64_t{1}).put(i == chunk.begin ? kChunkBegins - static_cast<int64_t>(chunk.cost * JoinLog::kChunkRows + chunk.begin) : kLogged);
+        data::encode_row(batch, i, value);
+        sink.put(static_cast<uint8_t>(port), key.view(), value.view());
+      }
+    });
   }
   value.clear();
   value.put(sequence_).put(inputs_[0].last_watermark).put(inputs_[1].last_watermark);
@@ -58,6 +76,15 @@ Status JoinOperator::load_state(StateSource& source) {
       if (weight == 0 || (weight != 1 && !side.has_weights())) return damaged_state(label);
       for (size_t k = 0; k < inputs_[port].keys.size(); ++k) key_columns_[k] = batch.columns[inputs_[port].keys[k]];
       hash_keys(shape_, key_columns_, 1, hashes_.data());
+      if (logs_[port] && matches < 0) {
+        if (matches <= kChunkBegins) {
+          const uint64_t mark = static_cast<uint64_t>(kChunkBegins - matches);
+          logs_[port]->begin_chunk(static_cast<uint32_t>(mark % JoinLog::kChunkRows), mark / JoinLog::kChunkRows);
+        }
+        const uint32_t first = 0;
+        logs_[port]->append(batch, hashes_.data(), &first, 1);
+        return {};
+      }
       char* group;
       groups_.find_or_create(key_columns_, hashes_.data(), nullptr, 1, &group);
       side.prepare(batch);

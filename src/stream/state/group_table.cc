@@ -255,6 +255,40 @@ void GroupTable::find_or_create(std::span<const Column> keys, const uint64_t* ha
       [&](char* group, uint32_t row) { store_keys(group, keys, row); });
 }
 
+template <class EqualAt>
+inline void GroupTable::look_up(const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups, const EqualAt& equal) const {
+  const uint64_t* slots = slots_.data();
+  const uint64_t mask = mask_;
+  const bool far_off = large();
+  for (uint32_t i = 0; i < count; ++i) {
+    if (far_off && i + 2 * kPrefetchAhead < count) {
+      __builtin_prefetch(&slots[hashes[rows[i + 2 * kPrefetchAhead]] & mask]);
+      __builtin_prefetch(address_of(slots[hashes[rows[i + kPrefetchAhead]] & mask]));
+    }
+    const uint64_t hash = hashes[rows[i]], salt = salt_of(hash);
+    groups[i] = nullptr;
+    for (uint64_t at = hash & mask; slots[at]; at = (at + 1) & mask) {
+      if (salt_of(slots[at]) != salt || !equal(address_of(slots[at]), rows[i])) continue;
+      groups[i] = address_of(slots[at]);
+      break;
+    }
+  }
+}
+
+void GroupTable::find(std::span<const Column> keys, const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups) const {
+  if (size_ == 0) {
+    std::fill(groups, groups + count, nullptr);
+    return;
+  }
+  if (shape_->keys.size() == 1 && shape_->keys[0].physical == Physical::kI64 && !keys[0].validity) {
+    const int64_t* values = keys[0].values<int64_t>();
+    return look_up(hashes, rows, count, groups, [values](const char* group, uint32_t row) {
+      return load<int64_t>(group + sizeof(GroupHeader)) == values[row] && group_header(group).nulls == 0;
+    });
+  }
+  look_up(hashes, rows, count, groups, [&](const char* group, uint32_t row) { return keys_equal(group, keys, row); });
+}
+
 bool GroupTable::same_keys(const char* a, const char* b) const {
   const uint32_t nulls = group_header(a).nulls;
   if (nulls != group_header(b).nulls) return false;

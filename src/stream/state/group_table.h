@@ -64,6 +64,8 @@ class GroupTable {
   // `hashes` is indexed by batch row.
   void find_or_create(std::span<const data::Column> keys, const uint64_t* hashes, const uint32_t* rows, uint32_t count,
                       char** groups);
+  // The same for groups that are there; null for those that are not.
+  void find(std::span<const data::Column> keys, const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups) const;
   // The groups with the keys of rows of another table of the same shape.
   void find_or_create_like(char* const* from, uint32_t count, char** groups);
   // Takes the group out; its row is used again. The states' own memory must have been freed.
@@ -102,6 +104,8 @@ class GroupTable {
   void find_loop(const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups, const EqualAt& equal, const StoreAt& store);
   template <class EqualAt, class StoreAt>
   void find_each(const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups, const EqualAt& equal, const StoreAt& store);
+  template <class EqualAt>
+  void look_up(const uint64_t* hashes, const uint32_t* rows, uint32_t count, char** groups, const EqualAt& equal) const;
   bool keys_equal(const char* group, std::span<const data::Column> keys, uint32_t row) const;
   void store_keys(char* group, std::span<const data::Column> keys, uint32_t row);
   bool same_keys(const char* a, const char* b) const;
