@@ -9,6 +9,7 @@
 #include "bench/commands.h"
 #include "bench/comparison.h"
 #include "bench/nexmark/queries.h"
+#include "bench/nexmark/quotes.h"
 #include "bench/nexmark/rows.h"
 #include "bench/progress.h"
 #include "bench/report.h"
@@ -57,9 +58,17 @@ struct Kind {
 constexpr Kind kKinds[] = {{"bid", nexmark::Table::kBid}, {"auction", nexmark::Table::kAuction}, {"person", nexmark::Table::kPerson}};
 
 bool reads(const NexmarkQuery& query, std::string_view name) {
+  // As a table: columns have the same names.
   const std::vector<SqlToken> tokens = tokenize(query.ours);
-  return std::any_of(tokens.begin(), tokens.end(), [&](const SqlToken& token) { return token.text == name; });
+  for (size_t i = 1; i < tokens.size(); ++i) {
+    const std::string_view before = tokens[i - 1].text;
+    if (tokens[i].text == name && (before == "from" || before == "join" || before == "table")) return true;
+  }
+  return false;
 }
+
+// Beside the benchmark's own tables: what the bids of ASOF joins look for.
+constexpr const char* kQuotes = "quote";
 
 // The rows of one kind, with those columns that the queries name.
 NexmarkRows rows_for(const std::vector<NexmarkQuery>& queries, const nexmark::GeneratorOptions& options) {
@@ -108,25 +117,31 @@ Status run_queries(const Arguments& arguments, Report& report) {
   ASSIGN_OR_RETURN(const std::vector<NexmarkQuery> queries, chosen_queries(arguments));
 
   options.recompute = arguments.has("recompute");
+  const auto wanted = [&](const char* name) {
+    return std::any_of(queries.begin(), queries.end(), [&](const NexmarkQuery& query) { return reads(query, name); });
+  };
   std::vector<Input> all;
   ASSIGN_OR_RETURN(const std::unique_ptr<duck::BatchEngine> engine, duck::BatchEngine::open());
-  for (const Kind& kind : kKinds) {
-    if (std::none_of(queries.begin(), queries.end(), [&](const NexmarkQuery& query) { return reads(query, kind.name); })) continue;
-    const std::string name = kind.name;
+  {
     Progress progress;
-    progress.show("generating " + name + "s");
-    generator.table = kind.table;
-    const NexmarkRows rows = rows_for(queries, generator);
-    all.push_back({name, "date_time", rows.to_columns()});
-    progress.show("loading " + name + "s into DuckDB");
-    const ColumnStore& store = *all.back().store;
-    RETURN_IF_ERROR(engine->create_table(name, store.schema()));
-    RETURN_IF_ERROR(engine->append(name, store.columns(), store.rows()));
+    for (const Kind& kind : kKinds) {
+      if (!wanted(kind.name)) continue;
+      progress.show("generating " + std::string(kind.name) + "s");
+      generator.table = kind.table;
+      all.push_back({kind.name, "date_time", rows_for(queries, generator).to_columns()});
+    }
+    if (wanted(kQuotes)) all.push_back({kQuotes, "date_time", make_quotes(generator)});
+    for (const Input& input : all) {
+      progress.show("loading " + input.source + "s into DuckDB");
+      const ColumnStore& store = *input.store;
+      RETURN_IF_ERROR(engine->create_table(input.source, store.schema()));
+      RETURN_IF_ERROR(engine->append(input.source, store.columns(), store.rows()));
+    }
   }
   for (const NexmarkQuery& query : queries) {
     Comparison comparison;
     comparison.name = query.name;
-    comparison.view = query.name;
+    comparison.view = '"' + std::string(query.name) + '"';
     std::vector<Input> inputs;
     for (const Input& input : all) {
       if (!reads(query, input.source)) continue;
