@@ -124,6 +124,8 @@ class Builder {
       static_cast<FilterOperator*>(op)->need_only(needed);
     } else if (node.kind == plan::NodeKind::kJoin) {
       static_cast<JoinOperator*>(op)->need_only(needed);
+    } else if (node.kind == plan::NodeKind::kAsof) {
+      static_cast<AsofOperator*>(op)->need_only(needed);
     }
     return op;
   }

@@ -9,13 +9,16 @@
 // Final:    left rows of time t (the probe), once the right watermark is above t looking backward; above the match
 //           looking forward; above t + its distance to the match for the nearest; without a match, above t + tolerance.
 //           Versions by the time of change have the clock as their watermark.
+// Waiting:  looking backward, a left row is final by its own time alone: rows that wait for nothing else stand in one
+//           queue by time, and come out of it in that order. All others stand with their key.
 // Versions: see plan::AsofNode. A tick's changes of the right side count as one; a key without rows after them has a
 //           version that is nothing. What the right side holds when the view begins is valid from the beginning; left
 //           rows wait until it has begun, that is, has rows or a watermark.
 // Late:     a row behind the watermark that earlier rows of its own partition made is reported and takes no part.
 //
 // State:    left rows until they are final; right rows until the watermarks have passed what follows them (backward,
-//           nearest), them (forward), or them + tolerance. Without watermarks all rows.
+//           nearest), them (forward), or them + tolerance. Without watermarks all rows. Of rows that only come, the columns
+//           that somebody reads.
 // Content:  none.
 #pragma once
 
@@ -27,6 +30,7 @@
 #include "plan/node.h"
 #include "stream/joins/due_queue.h"
 #include "stream/joins/pair_output.h"
+#include "stream/joins/time_queue.h"
 #include "stream/joins/time_ring.h"
 #include "stream/operators/operator.h"
 #include "stream/state/group_table.h"
@@ -45,7 +49,9 @@ class AsofOperator final : public Operator {
   bool can_correct(int64_t) const override { return false; }
   void finish(const TickInfo& tick) override;
   uint64_t state_bytes() const override;
-  uint64_t state_rows() const override { return left_.rows() + right_.rows(); }
+  uint64_t state_rows() const override { return left_->rows() + right_->rows(); }
+  // The columns of the output that somebody reads; the others are the same in every row. Before the first tick.
+  void need_only(const std::vector<bool>& needed);
 
  private:
   static constexpr uint32_t kNone = RowStore::kNone;
@@ -58,23 +64,33 @@ class AsofOperator final : public Operator {
     int64_t time_offset_us = 0;     // of the watermark
     bool unique = false;            // rows only come
     int64_t last_watermark = data::kWatermarkNone;  // at the end of the last tick
+    std::vector<uint32_t> stored;   // the columns that are kept
   };
   // What the row of a key holds.
   struct Group {
     TimeRing left, right;
     int64_t left_due, right_due;  // the earliest item in the queues, kNever
-    uint32_t items;               // in both queues
+    uint32_t items;               // in the queues
     int32_t current;              // rows of the right side now, of versions
     bool touched;
   };
+  // A left row that stands with its key.
   struct LeftRow {
     char* group;
+    int64_t time;  // the probe
     int64_t weight, emitted;
     uint32_t match;  // as emitted
     bool dirty;
   };
+  // A left row that waits for its time.
+  struct Waiting {
+    int64_t time;
+    char* group;
+    uint32_t slot, weight;
+  };
   struct FreshVersion {
     char* group;
+    int64_t time;
     uint32_t slot;
   };
 
@@ -83,16 +99,24 @@ class AsofOperator final : public Operator {
   Group& group_of(char* row) const { return *reinterpret_cast<Group*>(row + group_at_); }
   bool is_late(const Input& input, const data::Batch& batch, uint32_t row) const;
   void reject(const Input& input, const data::Batch& batch, uint32_t row, bool late);
+  // Whether no row is late; a quick look at all of them.
+  bool none_late(const Input& input, const data::Batch& batch) const;
   // Whether the row can match at all; what becomes of one that cannot is settled here.
   bool left_takes_part(const data::Batch& batch, uint32_t row);
   enum class Part { kNone, kLate, kFull };
   Part right_part(const data::Batch& batch, uint32_t row);
-  void find_groups(const Input& input, const data::Batch& batch, uint32_t count);
+  // The rows of the batch that take part; false: all of them.
+  bool select_left(const data::Batch& batch, uint32_t& count);
+  bool select_right(const data::Batch& batch, uint32_t& count);
+  // The groups of the rows, or of the first `count` where `rows` is null.
+  void find_groups(const Input& input, const data::Batch& batch, const uint32_t* rows, uint32_t count);
+  std::span<const data::Column> stored_columns(const Input& input, const data::Batch& batch);
   void push_left(const data::Batch& batch);
   void push_right(const data::Batch& batch);
   void push_versions(const data::Batch& batch);
 
-  uint32_t insert_left(const data::Batch& batch, uint32_t row, char* group);
+  void wait_for_time(const int64_t* times, const data::Batch& batch, const uint32_t* rows, uint32_t count);
+  void insert_left(uint32_t slot, int64_t time, int64_t weight, char* group);
   void insert_right(Group& group, int64_t time, uint64_t order, uint32_t slot);
   // Where the right row with these columns stands, or null.
   TimeRing::Entry* find_right(Group& group, const data::Batch& batch, uint32_t row, int64_t time);
@@ -113,6 +137,8 @@ class AsofOperator final : public Operator {
   void begin_versions(const TickInfo& tick);
   void settle();
   void settle_current();
+  void release_waiting(int64_t limit);
+  void answer_waiting();
   void release_left(int64_t limit);
   void release_right(int64_t limit);
   void trim_right(Group& group, int64_t limit);
@@ -127,6 +153,7 @@ class AsofOperator final : public Operator {
   const bool rows_;          // right rows are what they are, not changes that make versions
   const bool right_unique_;  // and only come
   const bool right_ordered_; // and have a total order
+  const bool queued_;        // left rows wait for their time alone
   const std::optional<int64_t> tolerance_us_;
   const std::optional<uint32_t> left_condition_;
   const uint32_t left_probe_;
@@ -138,10 +165,11 @@ class AsofOperator final : public Operator {
   uint32_t group_at_;
   StatePool pool_;
   GroupTable groups_;
-  RowStore left_, right_;
+  std::optional<RowStore> left_, right_;
   RowOrder right_order_;
   std::vector<LeftRow> left_rows_;       // by slot
   std::vector<int64_t> right_weights_;   // by slot, where rows leave
+  TimeQueue<Waiting> waiting_;
   DueQueue<char*> left_due_, right_due_;
   int64_t right_limit_ = data::kWatermarkNone;
   bool begun_ = false;
@@ -157,12 +185,13 @@ class AsofOperator final : public Operator {
   std::vector<char*> maybe_empty_;
 
   // Scratch.
-  std::vector<data::Column> key_columns_;
+  std::vector<data::Column> key_columns_, stored_columns_;
   std::vector<uint64_t> hashes_;
-  std::vector<uint32_t> taking_part_;
+  std::vector<uint32_t> taking_part_, slots_;
   std::vector<char*> row_groups_;
+  std::vector<Waiting> arriving_, final_;
   std::optional<RowSelector> selector_;
-  PairOutput output_;
+  std::optional<PairOutput> output_;
 };
 
 }  // namespace laminar::stream

@@ -18,8 +18,11 @@ class PairOutput {
  public:
   static constexpr uint32_t kNone = RowStore::kNone;
 
-  // `types`: the left columns and then the right ones.
-  PairOutput(std::vector<data::Type> types, size_t left_width);
+  static constexpr uint32_t kNotStored = ~uint32_t{0};
+
+  // `types`: the left columns and then the right ones. `stored`: where each stands in its store; one that does not is the
+  // same in all rows.
+  PairOutput(std::vector<data::Type> types, size_t left_width, std::vector<uint32_t> stored);
 
   bool empty() const { return rows_ == 0; }
   bool full() const { return rows_ == data::kBatchRowsMax; }
@@ -36,10 +39,9 @@ class PairOutput {
   data::Batch take(const RowStore& left, const RowStore& right);
 
  private:
-  void gather(const RowStore& store, const uint32_t* slots, uint32_t store_column, data::Column& to, bool may_lack);
-
   data::BatchBuffer buffer_;
   const uint32_t left_width_;
+  const std::vector<uint32_t> stored_;
   uint32_t rows_ = 0;
   bool without_right_ = false;
   uint64_t sequence_ = 0;

@@ -23,7 +23,8 @@ struct TimeRing {
   };
 
   Entry* block;
-  uint32_t first, end, capacity, reserved;
+  uint32_t first, end, capacity;
+  mutable uint32_t hint;  // where the last search ended: the next one begins there
 
   bool empty() const { return first == end; }
   uint32_t size() const { return end - first; }
@@ -34,7 +35,7 @@ struct TimeRing {
   const Entry& front() const { return block[first]; }
   const Entry& back() const { return block[end - 1]; }
 
-  // The first entry with time >= t, or > t. Looks from the end: most questions are about the newest rows.
+  // The first entry with time >= t, or > t. Questions come mostly in order of time.
   const Entry* at_or_after(int64_t t) const {
     return search([t](const Entry& entry) { return entry.time < t; });
   }
@@ -51,13 +52,21 @@ struct TimeRing {
     block[position] = entry;
     return block + position;
   }
+  // Behind all entries of its time.
+  void insert_by_time(StatePool& pool, const Entry& entry) {
+    Entry* at = end_entry();
+    while (at != begin_entry() && at[-1].time > entry.time) --at;
+    insert(pool, at, entry);
+  }
+  // Before a search, some other work ahead.
+  void prefetch() const { __builtin_prefetch(block + hint); }
   void remove(Entry* at) {
     if (at == block + first) return pop_front();
     std::memmove(at, at + 1, sizeof(Entry) * static_cast<size_t>(block + end - at - 1));
     --end;
   }
   void pop_front() {
-    if (++first == end) first = end = 0;
+    if (++first == end) first = end = hint = 0;
   }
   void release(StatePool& pool) {
     if (block) pool.free(block, sizeof(Entry) * capacity);
@@ -65,26 +74,31 @@ struct TimeRing {
   }
 
  private:
-  // The end of the entries for which `before` holds.
+  // The end of the entries for which `before` holds: gallops from the hint, either way.
   template <class Before>
   const Entry* search(const Before& before) const {
-    const Entry* low = begin_entry();
-    const Entry* high = end_entry();
-    if (low == high || before(high[-1])) return high;
-    // Gallop: [high] is known not to hold.
-    size_t step = 1;
-    const Entry* known = high - 1;
-    while (static_cast<size_t>(known - low) >= step && !before(*(known - step))) {
-      known -= step;
-      step *= 2;
+    uint32_t low, high = hint < first ? first : hint > end ? end : hint, step = 1;
+    if (high < end && before(block[high])) {
+      low = high + 1;
+      while (step <= end - low && before(block[low + step - 1])) {
+        low += step;
+        step *= 2;
+      }
+      high = step <= end - low ? low + step - 1 : end;
+    } else {
+      while (high - first >= step && !before(block[high - step])) {
+        high -= step;
+        step *= 2;
+      }
+      low = high - first >= step ? high - step + 1 : first;
     }
-    const Entry* from = static_cast<size_t>(known - low) >= step ? known - step + 1 : low;
-    while (from < known) {
-      const Entry* middle = from + (known - from) / 2;
-      if (before(*middle)) from = middle + 1;
-      else known = middle;
+    while (low < high) {
+      const uint32_t middle = low + (high - low) / 2;
+      if (before(block[middle])) low = middle + 1;
+      else high = middle;
     }
-    return known;
+    hint = low;
+    return block + low;
   }
   // Room for one more at the end; returns by how much the entries have moved down.
   uint32_t make_room(StatePool& pool) {
@@ -102,6 +116,7 @@ struct TimeRing {
       capacity = larger;
     }
     end -= first;
+    hint -= hint < first ? hint : first;
     first = 0;
     return shift;
   }

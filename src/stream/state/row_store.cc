@@ -12,8 +12,31 @@ using data::Column;
 using data::Physical;
 using data::StringRef;
 
-RowStore::RowStore(std::span<const data::Type> types) {
-  for (const data::Type& type : types) physical_.push_back(type.physical());
+namespace {
+
+struct Wide {
+  uint64_t words[2];
+};
+
+// With a type of the width of a value.
+template <class F>
+void with_width(Physical physical, const F& f) {
+  switch (data::physical_size(physical)) {
+    case 1: return f.template operator()<uint8_t>();
+    case 2: return f.template operator()<uint16_t>();
+    case 4: return f.template operator()<uint32_t>();
+    case 8: return f.template operator()<uint64_t>();
+    default: return f.template operator()<Wide>();
+  }
+}
+
+}  // namespace
+
+RowStore::RowStore(std::span<const data::Type> types) : has_nulls_(types.size()) {
+  for (const data::Type& type : types) {
+    physical_.push_back(type.physical());
+    has_strings_ |= physical_.back() == Physical::kString;
+  }
 }
 
 void RowStore::add_chunk() {
@@ -22,6 +45,7 @@ void RowStore::add_chunk() {
     column.physical = physical;
     column.data = slab_.allocate(size_t{kChunkRows} * data::physical_size(physical));
     column.validity = reinterpret_cast<uint64_t*>(slab_.allocate(kChunkRows / 8));
+    std::memset(column.validity, 0xff, kChunkRows / 8);
     columns_.push_back(column);
   }
   ++chunks_;
@@ -30,18 +54,62 @@ void RowStore::add_chunk() {
   if (free_slots_.capacity() < slots) free_slots_.reserve(2 * slots);
 }
 
-uint32_t RowStore::insert(std::span<const Column> columns, uint32_t row) {
-  uint32_t slot;
+inline uint32_t RowStore::take_slot() {
   if (!free_slots_.empty()) {
-    slot = free_slots_.back();
+    const uint32_t slot = free_slots_.back();
     free_slots_.pop_back();
-  } else {
-    if (slot_end_ == chunks_ * kChunkRows) add_chunk();
-    slot = slot_end_++;
+    return slot;
   }
+  if (slot_end_ == chunks_ * kChunkRows) add_chunk();
+  return slot_end_++;
+}
+
+uint32_t RowStore::insert(std::span<const Column> columns, uint32_t row) {
+  const uint32_t slot = take_slot();
   ++rows_;
   write(slot, columns, row);
   return slot;
+}
+
+void RowStore::insert(std::span<const Column> columns, const uint32_t* rows, uint32_t count, uint32_t* slots) {
+  // In the order in which slots were freed, which is mostly that of memory.
+  const uint32_t reused = static_cast<uint32_t>(std::min<size_t>(count, free_slots_.size()));
+  std::copy(free_slots_.end() - reused, free_slots_.end(), slots);
+  free_slots_.resize(free_slots_.size() - reused);
+  for (uint32_t i = reused; i < count; ++i) slots[i] = take_slot();
+  rows_ += count;
+  const size_t width = physical_.size();
+  for (size_t c = 0; c < width; ++c) {
+    const Column& source = columns[c];
+    DCHECK(source.physical == physical_[c]);
+    const Column* targets = columns_.data() + c;
+    with_width(physical_[c], [&]<class T>() {
+      const T* values = source.values<T>();
+      for (uint32_t i = 0; i < count; ++i) {
+        const uint32_t slot = slots[i];
+        static_cast<T*>(targets[slot / kChunkRows * width].data)[slot % kChunkRows] = values[rows ? rows[i] : i];
+      }
+    });
+    const bool text = physical_[c] == Physical::kString;
+    if (!text && !source.validity && !has_nulls_[c]) continue;
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t slot = slots[i], row = rows ? rows[i] : i, at = slot % kChunkRows;
+      const Column& target = targets[slot / kChunkRows * width];
+      if (source.is_null(row)) {
+        has_nulls_[c] = true;
+        data::set_null(target.validity, at);
+        std::memset(static_cast<char*>(target.data) + size_t{at} * data::physical_size(physical_[c]), 0, data::physical_size(physical_[c]));
+        continue;
+      }
+      data::set_valid(target.validity, at);
+      if (!text) continue;
+      StringRef& value = static_cast<StringRef*>(target.data)[at];
+      if (value.is_inline()) continue;
+      char* bytes = strings_.allocate(value.size());
+      std::memcpy(bytes, value.data(), value.size());
+      value = StringRef(bytes, value.size());
+    }
+  }
 }
 
 void RowStore::replace(uint32_t slot, std::span<const Column> columns, uint32_t row) {
@@ -56,6 +124,7 @@ void RowStore::write(uint32_t slot, std::span<const Column> columns, uint32_t ro
     const Column& source = columns[c];
     DCHECK(source.physical == target->physical);
     if (source.is_null(row)) {
+      has_nulls_[c] = true;
       data::set_null(target->validity, to);
       std::memset(static_cast<char*>(target->data) + size_t{to} * data::physical_size(target->physical), 0,
                   data::physical_size(target->physical));
@@ -86,7 +155,14 @@ void RowStore::erase(uint32_t slot) {
   --rows_;
 }
 
+void RowStore::erase(const uint32_t* slots, uint32_t count) {
+  for (uint32_t i = 0; has_strings_ && i < count; ++i) free_strings(slots[i]);
+  free_slots_.insert(free_slots_.end(), slots, slots + count);
+  rows_ -= count;
+}
+
 void RowStore::free_strings(uint32_t slot) {
+  if (!has_strings_) return;
   const uint32_t at_row = slot % kChunkRows;
   Column* column = columns_.data() + slot / kChunkRows * physical_.size();
   for (size_t c = 0; c < physical_.size(); ++c, ++column) {
@@ -134,6 +210,35 @@ bool RowStore::equals(uint32_t slot, std::span<const Column> columns, uint32_t r
   return true;
 }
 
+void RowStore::gather(uint32_t c, const uint32_t* slots, uint32_t count, Column& to, bool may_lack) const {
+  const size_t width = physical_.size();
+  const Column* sources = columns_.data() + c;
+  with_width(physical_[c], [&]<class T>() {
+    T* out = static_cast<T*>(to.data);
+    if (!may_lack) {
+      for (uint32_t i = 0; i < count; ++i) {
+        const uint32_t slot = slots[i];
+        out[i] = static_cast<const T*>(sources[slot / kChunkRows * width].data)[slot % kChunkRows];
+      }
+      return;
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t slot = slots[i];
+      if (slot == kNone) {
+        data::set_null(to.validity, i);
+        out[i] = T{};
+      } else {
+        out[i] = static_cast<const T*>(sources[slot / kChunkRows * width].data)[slot % kChunkRows];
+      }
+    }
+  });
+  if (!has_nulls_[c]) return;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t slot = slots[i];
+    if (slot != kNone && sources[slot / kChunkRows * width].is_null(slot % kChunkRows)) data::set_null(to.validity, i);
+  }
+}
+
 void RowStore::append_to(data::BatchBuffer& buffer, uint32_t slot) const {
   const uint32_t from = slot % kChunkRows;
   const uint32_t to = buffer.rows++;
@@ -173,10 +278,6 @@ uint64_t value_hash(const void* data, uint32_t row) {
     return static_cast<const T*>(data)[row];
   }
 }
-
-struct Wide {
-  uint64_t words[2];
-};
 
 inline uint64_t string_hash(const StringRef& value) {
   if (value.is_inline()) {

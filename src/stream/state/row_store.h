@@ -23,9 +23,12 @@ class RowStore {
   explicit RowStore(std::span<const data::Type> types);
 
   uint32_t insert(std::span<const data::Column> columns, uint32_t row);
+  // Many at once, column by column: slots[i] is that of row rows[i] (of row i where `rows` is null).
+  void insert(std::span<const data::Column> columns, const uint32_t* rows, uint32_t count, uint32_t* slots);
   // Puts another row into a slot that is in use.
   void replace(uint32_t slot, std::span<const data::Column> columns, uint32_t row);
   void erase(uint32_t slot);
+  void erase(const uint32_t* slots, uint32_t count);
   // Takes all rows out and keeps the memory.
   void reset();
 
@@ -35,6 +38,11 @@ class RowStore {
   std::span<const data::Column> chunk_columns(uint32_t slot) const {
     return {columns_.data() + slot / kChunkRows * physical_.size(), physical_.size()};
   }
+  // Whether the column has ever held a NULL.
+  bool has_nulls(uint32_t c) const { return has_nulls_[c]; }
+  // Column `c` of the rows at slots[0..count) to `to`, whose rows from 0 on are valid; strings by reference to this store.
+  // NULL for kNone, which is among them only if `may_lack`.
+  void gather(uint32_t c, const uint32_t* slots, uint32_t count, data::Column& to, bool may_lack) const;
   // Equal as values, NULL equal to NULL; floating point by its bits.
   bool equals(uint32_t slot, std::span<const data::Column> columns, uint32_t row) const;
   // Appends the row to a buffer whose first columns are these; strings by reference to this store. Weight and tags are
@@ -49,11 +57,14 @@ class RowStore {
 
  private:
   void add_chunk();
+  uint32_t take_slot();
   void write(uint32_t slot, std::span<const data::Column> columns, uint32_t row);
   void free_strings(uint32_t slot);
 
   std::vector<data::Physical> physical_;
-  std::vector<data::Column> columns_;  // chunk-major
+  std::vector<bool> has_nulls_;
+  bool has_strings_ = false;
+  std::vector<data::Column> columns_;  // chunk-major; a bit of validity is clear for NULL alone
   std::vector<uint32_t> free_slots_;
   uint32_t chunks_ = 0;
   uint32_t slot_end_ = 0;
