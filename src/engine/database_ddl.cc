@@ -28,6 +28,10 @@ Result<const stream::Connector*> connector_of(const sql::OptionList& options, co
   for (const sql::OptionText& option : options) {
     if (option.key == "connector") return connectors::lookup_connector(option.value, option.value_offset);
   }
+  for (const sql::OptionText& option : options) {
+    if (nearest_name(option.key, {"connector"}).empty()) continue;
+    return Status(ErrorCode::kUnknownOption, "unknown option of " + object.name + ": " + option.key + "; did you mean connector?", option.key_offset);
+  }
   return Status(ErrorCode::kMissingOption, "connector is missing for " + object.name + "; add WITH (connector = '...')", object.offset);
 }
 
