@@ -82,7 +82,7 @@ class Distributor {
         placement.keys = mapped(placement.keys, scan.source_columns);
         return placement;
       }
-      case NodeKind::kFilter: case NodeKind::kWindowAssign: return of(*node.inputs[0]);
+      case NodeKind::kFilter: case NodeKind::kWindowAssign: case NodeKind::kHorizon: return of(*node.inputs[0]);
       case NodeKind::kProject: {
         Placement placement = of(*node.inputs[0]);
         placement.keys = mapped(placement.keys, repeated_columns(static_cast<const ProjectNode&>(node)));
@@ -102,7 +102,16 @@ class Distributor {
         }
         return Placement::spread(by_key(node, 0, top.partition));
       }
-      case NodeKind::kJoin: return place_join(static_cast<const JoinNode&>(node));
+      case NodeKind::kJoin: {
+        const auto& join = static_cast<const JoinNode&>(node);
+        // Rows of the right side alone have NULL in the left key.
+        return place_join(node, join.keys, join.join != JoinKind::kRight && join.join != JoinKind::kFull);
+      }
+      case NodeKind::kAsof: {
+        const auto& asof = static_cast<const AsofNode&>(node);
+        // Whether a side that is read by the clock has begun is known where all of it is.
+        return asof.right_has_time() ? place_join(node, asof.keys, true) : on_one_core(node);
+      }
       default: return on_one_core(node);
     }
   }
@@ -138,10 +147,10 @@ class Distributor {
     return Placement::spread(std::move(result));
   }
 
-  Placement place_join(const JoinNode& node) {
-    if ((of(*node.inputs[0]).one_core && of(*node.inputs[1]).one_core) || node.keys.empty()) return on_one_core(node);
+  Placement place_join(const Node& node, const std::vector<JoinNode::Key>& keys, bool left_says) {
+    if ((of(*node.inputs[0]).one_core && of(*node.inputs[1]).one_core) || keys.empty()) return on_one_core(node);
     std::vector<uint32_t> sides[2];
-    for (const JoinNode::Key& key : node.keys) {
+    for (const JoinNode::Key& key : keys) {
       sides[0].push_back(key.left);
       sides[1].push_back(key.right);
     }
@@ -149,8 +158,6 @@ class Distributor {
       const Placement& placement = of(*node.inputs[i]);
       if (placement.one_core || placement.keys != sides[i]) exchange_of(node, i) = {ExchangeKind::kHash, sides[i]};
     }
-    // Rows of the right side alone have NULL in the left key.
-    const bool left_says = node.join != JoinKind::kRight && node.join != JoinKind::kFull;
     return Placement::spread(left_says ? sides[0] : std::vector<uint32_t>());
   }
 
