@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "engine/names.h"
-#include "stream/state/append_rows.h"
+#include "engine/snapshot_rows.h"
 
 namespace laminar::engine {
 
@@ -17,50 +17,6 @@ namespace {
 constexpr auto kWaitStep = std::chrono::milliseconds(5);
 constexpr int64_t kClockStepUs = 20'000;  // how often clock-driven stages look at the clock
 constexpr int64_t kRoomPatienceMs = 10'000;
-
-// Rows copied out of an object under the lock; readers share them.
-struct SnapshotRows {
-  uint64_t tick = 0, rows = 0;
-  std::vector<std::unique_ptr<BatchBuffer>> batches;
-};
-
-class CopiedSnapshot final : public sql::Snapshot {
- public:
-  explicit CopiedSnapshot(std::shared_ptr<SnapshotRows> rows) : rows_(std::move(rows)) {
-    for (auto& buffer : rows_->batches) views_.push_back(buffer->view());
-  }
-  CopiedSnapshot(const CopiedSnapshot& other) : Snapshot(), rows_(other.rows_), views_(other.views_) {}
-  uint64_t tick() const override { return rows_->tick; }
-  uint64_t row_count() const override { return rows_->rows; }
-  bool next(Batch& batch) override {
-    if (next_ == views_.size()) return false;
-    batch = views_[next_++];
-    return true;
-  }
-  std::unique_ptr<Snapshot> again() override { return std::make_unique<CopiedSnapshot>(*this); }
-
- private:
-  std::shared_ptr<SnapshotRows> rows_;
-  std::vector<Batch> views_;
-  size_t next_ = 0;
-};
-
-void copy_batch(const Batch& batch, const std::vector<data::Type>& types, SnapshotRows& to) {
-  uint32_t rows[data::kBatchRowsMax], count = 0;
-  for (uint32_t i = 0; i < batch.rows; ++i) {
-    const int64_t weight = batch.weight(i);
-    if (weight <= 0) continue;
-    rows[count++] = i;
-    to.rows += static_cast<uint64_t>(weight);
-  }
-  for (uint32_t done = 0; done < count;) {
-    if (to.batches.empty() || to.batches.back()->full()) to.batches.push_back(std::make_unique<BatchBuffer>(types));
-    BatchBuffer& buffer = *to.batches.back();
-    const uint32_t n = std::min(count - done, buffer.rows_max() - buffer.rows);
-    stream::append_rows(buffer, batch, rows + done, n);
-    done += n;
-  }
-}
 
 }  // namespace
 
@@ -672,11 +628,11 @@ Result<std::vector<std::unique_ptr<sql::Snapshot>>> Database::snapshot(const std
   std::vector<std::unique_ptr<sql::Snapshot>> snapshots;
   for (const std::string& name : objects) {
     Entry& item = *entry(name);
-    auto rows = std::make_shared<SnapshotRows>();
-    rows->tick = core_.tick();
-    const std::vector<data::Type> types = data::types_of(item.object->columns);
-    scan_entry(item, [&](const Batch& batch) { copy_batch(batch, types, *rows); });
-    snapshots.push_back(std::make_unique<CopiedSnapshot>(std::move(rows)));
+    auto rows = std::make_shared<SnapshotRows>(core_.tick(), data::types_of(item.object->columns));
+    const auto copy = [&](const Batch& batch) { rows->copy(batch); };
+    if (item.view) item.view->share([&](const Batch& batch, const auto& memory) { rows->share(batch, memory); }, copy);
+    else scan_entry(item, copy);
+    snapshots.push_back(read_rows(std::move(rows)));
   }
   return snapshots;
 }

@@ -37,6 +37,15 @@ std::vector<data::Schema> late_shapes(const plan::Node& root) {
 }  // namespace
 
 // Takes what the read chain gives and hands it to the visitor of the running scan.
+// Whether all rows and columns of `out` are those of `in`, where they lie.
+bool are_columns_of(const data::Batch& out, const data::Batch& in) {
+  const auto is_there = [&in](const data::Column& column) {
+    return std::any_of(in.columns.begin(), in.columns.end(),
+                       [&](const data::Column& c) { return c.data == column.data && c.validity == column.validity; });
+  };
+  return out.rows == in.rows && !out.weights && std::all_of(out.columns.begin(), out.columns.end(), is_there);
+}
+
 class ViewStage::ReadEnd final : public stream::Operator {
  public:
   using Operator::Operator;
@@ -151,6 +160,25 @@ void ViewStage::scan_core(uint32_t core, const stream::BatchVisitor& visit) {
   read_end_->visit = &visit;
   contents_[core]->scan_content([this](const data::Batch& batch) { read_.entry->push(0, batch); });
   read_end_->visit = nullptr;
+}
+
+void ViewStage::share(const stream::FixedVisitor& fixed, const stream::BatchVisitor& rest) {
+  for (stream::Operator* content : contents_) {
+    if (!read_end_) {
+      content->share_content(fixed, rest);
+      continue;
+    }
+    const auto read = [this](const data::Batch& batch, const stream::BatchVisitor& visit) {
+      read_end_->visit = &visit;
+      read_.entry->push(0, batch);
+      read_end_->visit = nullptr;
+    };
+    const auto read_fixed = [&](const data::Batch& batch, const std::shared_ptr<const void>& memory) {
+      // What only picks columns gives those that it was given.
+      read(batch, [&](const data::Batch& out) { are_columns_of(out, batch) ? fixed(out, memory) : rest(out); });
+    };
+    content->share_content(read_fixed, [&](const data::Batch& batch) { read(batch, rest); });
+  }
 }
 
 uint64_t ViewStage::content_rows() {

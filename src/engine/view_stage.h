@@ -66,6 +66,8 @@ struct ViewStage final : stream::Stage {
   bool holds_content() const { return !plan.is_stream; }
   // The content at the end of the last tick, of all cores or of one. Streams have none.
   void scan(const stream::BatchVisitor& visit);
+  // The same, with rows that stay as they are told apart.
+  void share(const stream::FixedVisitor& fixed, const stream::BatchVisitor& rest);
   void scan_core(uint32_t core, const stream::BatchVisitor& visit);
   uint64_t content_rows();
   uint64_t state_bytes() const;

@@ -39,7 +39,7 @@ void least_and_greatest(const int64_t* values, uint32_t count, int64_t* least, i
 
 AggregateOperator::AggregateOperator(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout)
     : Operator(node.types()), layout_(std::move(layout)), policy_(node.emit), lateness_us_(node.lateness_us),
-      emit_([this](const Batch& batch) { emit(batch); }), out_(types()), living_(kBatchRowsMax), living_starts_(kBatchRowsMax),
+      closed_rows_(types()), emit_([this](const Batch& batch) { emit(batch); }), out_(types()), living_(kBatchRowsMax), living_starts_(kBatchRowsMax),
       living_ends_(kBatchRowsMax) {}
 
 int64_t AggregateOperator::column_time(int64_t watermark) const { return shift_time(watermark, time_offset_us_); }
@@ -100,7 +100,7 @@ class GroupAggregate final : public AggregateOperator {
   GroupAggregate(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout)
       : AggregateOperator(node, std::move(layout)), table_(&layout_->shape()), changes_(layout_.get(), types()),
         erase_([this](const GroupChanges::Entry& entry) { layout_->erase(table_, entry.group); }),
-        on_close_(policy_ != EmitPolicy::kOnUpdate), timers_(kTimerWidthUs), closed_rows_(types()),
+        on_close_(policy_ != EmitPolicy::kOnUpdate), timers_(kTimerWidthUs),
         store_([this](const Batch& batch) { closed_rows_.append(batch); }), groups_(kBatchRowsMax), rows_(kBatchRowsMax) {
     label = node.aggregates.empty() ? "distinct" : "aggregate";
     if (node.time_group && is_timestamp_key(node)) {
@@ -150,8 +150,7 @@ class GroupAggregate final : public AggregateOperator {
     set_output_watermark(watermark);
   }
 
-  void scan_content(const BatchVisitor& visit) override {
-    closed_rows_.scan(visit);
+  void scan_open(const BatchVisitor& visit) override {
     if (on_close_) return;
     GroupTable::Cursor cursor;
     while (uint32_t n = table_.groups.next(cursor, groups_.data(), kBatchRowsMax)) {
@@ -276,7 +275,6 @@ class GroupAggregate final : public AggregateOperator {
   static constexpr int64_t kTimerWidthUs = 1'000'000;
   bool on_close_;
   TimerWheel timers_;
-  ColumnStore closed_rows_;
   uint64_t saved_rows_ = 0;
   BatchVisitor store_;
   std::vector<TimerWheel::Timer> due_;

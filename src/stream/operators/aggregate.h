@@ -13,6 +13,7 @@
 #include "plan/node.h"
 #include "stream/operators/aggregate_changes.h"
 #include "stream/operators/aggregate_layout.h"
+#include "stream/state/column_store.h"
 
 namespace laminar::stream {
 
@@ -24,6 +25,14 @@ class AggregateOperator : public Operator {
  public:
   bool holds_content() const override { return true; }
   void keep_content(bool keep) override { keep_content_ = keep; }
+  void scan_content(const BatchVisitor& visit) final {
+    closed_rows_.scan(visit);
+    scan_open(visit);
+  }
+  void share_content(const FixedVisitor& fixed, const BatchVisitor& rest) final {
+    closed_rows_.share(fixed, rest);
+    scan_open(rest);
+  }
 
   // REAPPLY LATE ROWS: whether the window is still there to be corrected, and rows of the operator's input for the windows
   // of these bounds, which must be there; before a tick that is a correction. Counted as rows in.
@@ -32,6 +41,9 @@ class AggregateOperator : public Operator {
 
  protected:
   AggregateOperator(const plan::AggregateNode& node, std::unique_ptr<AggregateLayout> layout);
+
+  // The part of the content that is not in closed_rows_.
+  virtual void scan_open(const BatchVisitor& visit) = 0;
 
   // Watermarks are in stream time; window and key columns may lie an offset away. kNone and kEnded stay.
   int64_t column_time(int64_t watermark) const;
@@ -46,6 +58,7 @@ class AggregateOperator : public Operator {
   int64_t lateness_us_;
   int64_t time_offset_us_ = 0;
   bool keep_content_ = false;
+  ColumnStore closed_rows_;  // content that is final
   BatchVisitor emit_;  // made once: calls emit()
 
  private:

@@ -19,6 +19,7 @@
 #include "data/batch.h"
 #include "data/type.h"
 #include "stream/operators/rejects.h"
+#include "stream/state/fixed_rows.h"
 #include "stream/state/state_io.h"
 
 namespace laminar::stream {
@@ -57,6 +58,8 @@ class Operator {
   // the output at the end of the last tick.
   virtual bool holds_content() const { return false; }
   virtual void scan_content(const BatchVisitor&) {}
+  // The same walk, with rows that will not change any more told apart: they need no copy.
+  virtual void share_content(const FixedVisitor&, const BatchVisitor& rest) { scan_content(rest); }
   // Whether scan_content() will be called. Before the first tick; default no: then nothing is stored for it alone, such
   // as the rows of closed windows.
   virtual void keep_content(bool) {}

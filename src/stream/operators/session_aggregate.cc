@@ -41,7 +41,6 @@ class SessionAggregate final : public AggregateOperator {
       : AggregateOperator(node, std::move(layout)), gap_(node.window->gap_us), time_column_(node.window->time_column),
         session_offset_(layout_->shape().append(sizeof(Session))), key_shape_(key_types(node)), head_offset_(key_shape_.append(8)),
         keys_(&key_shape_, &pool_), timers_(std::max<int64_t>(1, (node.window->gap_us + node.lateness_us) / 64)),
-        closed_rows_(types()),
         changes_(layout_.get(), types(),
                  [this](const GroupChanges::Entry* entries, uint32_t count, int64_t* starts, int64_t* ends) {
                    for (uint32_t i = 0; i < count; ++i) {
@@ -90,8 +89,7 @@ class SessionAggregate final : public AggregateOperator {
     set_output_watermark(last_watermark_ == data::kWatermarkEnded ? last_watermark_ : shift_time(watermark, 1 - lateness_us_));
   }
 
-  void scan_content(const BatchVisitor& visit) override {
-    closed_rows_.scan(visit);
+  void scan_open(const BatchVisitor& visit) override {
     if (policy_ == EmitPolicy::kOnWindowClose) return;
     uint32_t n = 0;
     auto pass = [&] {
@@ -426,7 +424,6 @@ class SessionAggregate final : public AggregateOperator {
   uint32_t head_offset_;
   GroupTable keys_;
   TimerWheel timers_;
-  ColumnStore closed_rows_;
   uint64_t saved_rows_ = 0;
   GroupChanges changes_;
   std::function<void(const GroupChanges::Entry&)> erase_;

@@ -77,7 +77,7 @@ class SessionRecompute final : public AggregateOperator {
         point_offset_(layout_->shape().append(sizeof(Point))), key_shape_(key_types(node, false)),
         key_offset_(key_shape_.append(sizeof(KeyState))), entry_shape_(key_types(node, true)), entry_offset_(entry_shape_.append(8)),
         keys_(&key_shape_, &pool_), entries_(&entry_shape_, &pool_),
-        timers_(std::max<int64_t>(1, (2 * node.window->gap_us + node.lateness_us) / 64)), closed_rows_(types()), old_(types()),
+        timers_(std::max<int64_t>(1, (2 * node.window->gap_us + node.lateness_us) / 64)), old_(types()),
         new_(types()), row_(types(), 1), order_({}, types()), entry_columns_(entry_shape_.keys.size()), entry_hashes_(kBatchRowsMax),
         key_rows_(kBatchRowsMax), entry_rows_(kBatchRowsMax), groups_(kBatchRowsMax), rows_(kBatchRowsMax), selected_(kBatchRowsMax) {
     time_offset_us_ = node.inputs[0]->columns[time_column_].time_offset_us.value_or(0);
@@ -121,8 +121,7 @@ class SessionRecompute final : public AggregateOperator {
     set_output_watermark(stream_watermark == data::kWatermarkEnded ? stream_watermark : shift_time(watermark, 1 - lateness_us_ - gap_));
   }
 
-  void scan_content(const BatchVisitor& visit) override {
-    closed_rows_.scan(visit);
+  void scan_open(const BatchVisitor& visit) override {
     if (policy_ == EmitPolicy::kOnWindowClose) return;
     const int64_t watermark = column_time(last_watermark_);
     each_key([&](char* key) {
@@ -419,7 +418,6 @@ class SessionRecompute final : public AggregateOperator {
   uint32_t entry_offset_;
   GroupTable keys_, entries_;
   TimerWheel timers_;
-  ColumnStore closed_rows_;
   uint64_t saved_rows_ = 0;
   RowList old_, new_;
   std::vector<uint8_t> cancelled_;  // of old_

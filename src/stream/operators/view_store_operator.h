@@ -26,6 +26,7 @@ class ViewStoreOperator final : public Operator {
   }
   bool holds_content() const override { return true; }
   void scan_content(const BatchVisitor& visit) override { store_.scan(visit); }
+  void share_content(const FixedVisitor& fixed, const BatchVisitor& rest) override { store_.share(fixed, rest); }
   uint64_t state_bytes() const override { return store_.bytes(); }
   uint64_t state_rows() const override { return store_.rows(); }
   // Ticks that ended with a row of negative weight: a fault of ours.

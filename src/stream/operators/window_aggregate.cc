@@ -19,7 +19,7 @@ namespace {
 class WindowAggregate final : public AggregateOperator {
  public:
   WindowAggregate(const AggregateNode& node, std::unique_ptr<AggregateLayout> layout)
-      : AggregateOperator(node, std::move(layout)), grid_(*node.window), time_column_(node.window->time_column), closed_rows_(types()),
+      : AggregateOperator(node, std::move(layout)), grid_(*node.window), time_column_(node.window->time_column),
         changes_(layout_.get(), types(),
                  [](const GroupChanges::Entry* entries, uint32_t count, int64_t* starts, int64_t* ends) {
                    for (uint32_t i = 0; i < count; ++i) {
@@ -84,8 +84,7 @@ class WindowAggregate final : public AggregateOperator {
     if (!layout_->faults().empty()) report_faults();
   }
 
-  void scan_content(const BatchVisitor& visit) override {
-    closed_rows_.scan(visit);
+  void scan_open(const BatchVisitor& visit) override {
     if (policy_ == EmitPolicy::kOnWindowClose) return;
     if (sliced_) {
       if (policy_ == EmitPolicy::kOnUpdate) each_sliced_window(kNoneClosed, kAllClosed, visit);
@@ -551,7 +550,6 @@ class WindowAggregate final : public AggregateOperator {
   Window* last_window_ = nullptr;
   std::vector<Slice> slices_;     // by (slice, first)
   size_t last_slice_ = 0;
-  ColumnStore closed_rows_;
   uint64_t saved_rows_ = 0;
   // Checkpoints: windows and slices that went since the last one.
   bool noting_closed_ = false, saved_sliced_ = false;

@@ -88,6 +88,11 @@ void ColumnStore::scan(const std::function<void(const data::Batch&)>& visit) con
   }
 }
 
+void ColumnStore::share(const FixedVisitor& fixed, const std::function<void(const data::Batch&)>& rest) const {
+  const std::shared_ptr<const void> memory = slab_.memory();
+  scan([&](const data::Batch& batch) { batch.rows == kBatchRowsMax ? fixed(batch, memory) : rest(batch); });
+}
+
 void ColumnStore::clear() {
   slab_.clear();
   cursor_ = nullptr;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data/batch.h"
+#include "stream/state/fixed_rows.h"
 #include "stream/state/slab.h"
 
 namespace laminar::stream {
@@ -25,6 +26,8 @@ class ColumnStore {
   void append(const data::Batch& batch);
   // Batches in order of append(), weights +1.
   void scan(const std::function<void(const data::Batch&)>& visit) const;
+  // The same: full chunks, which stay as they are, to `fixed` with what keeps them in place; the last one to `rest`.
+  void share(const FixedVisitor& fixed, const std::function<void(const data::Batch&)>& rest) const;
   void clear();
   uint64_t rows() const { return rows_; }
   uint64_t held_bytes() const { return slab_.bytes(); }

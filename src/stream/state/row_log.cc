@@ -89,4 +89,10 @@ void RowLog::scan(const std::function<void(const Batch&)>& visit) {
   }
 }
 
+void RowLog::share(const FixedVisitor& fixed, const std::function<void(const Batch&)>& rest) {
+  using Memory = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
+  const std::shared_ptr<const void> memory = std::make_shared<Memory>(slab_.memory(), strings_.memory());
+  scan([&](const Batch& batch) { batch.rows == kChunkRows ? fixed(batch, memory) : rest(batch); });
+}
+
 }  // namespace laminar::stream

@@ -12,6 +12,7 @@
 
 #include "data/batch.h"
 #include "data/type.h"
+#include "stream/state/fixed_rows.h"
 #include "stream/state/slab.h"
 
 namespace laminar::stream {
@@ -27,6 +28,8 @@ class RowLog {
   void append_row(const data::Batch& batch, uint32_t row);
   // In the order of append(); a batch lives until the next append().
   void scan(const std::function<void(const data::Batch&)>& visit);
+  // The same: full chunks, which stay as they are, to `fixed` with what keeps them in place; the last one to `rest`.
+  void share(const FixedVisitor& fixed, const std::function<void(const data::Batch&)>& rest);
   uint64_t rows() const { return rows_; }
   uint64_t bytes() const { return slab_.bytes() + strings_.bytes(); }
 

@@ -16,6 +16,17 @@ constexpr size_t kBlockBytesMax = 4 * 1024 * 1024;
 constexpr size_t kPieceBlockBytes = 16 * 1024;
 }  // namespace
 
+struct Slab::Blocks {
+  struct Block {
+    char* base;  // as mapped
+    size_t size;
+  };
+  ~Blocks() {
+    for (const Block& block : list) munmap(block.base, block.size);
+  }
+  std::vector<Block> list;
+};
+
 char* Slab::allocate_slow(size_t n) {
   size_t size = std::max(n, next_block_bytes_);
   next_block_bytes_ = std::min(next_block_bytes_ * 2, kBlockBytesMax);
@@ -33,7 +44,8 @@ char* Slab::allocate_slow(size_t n) {
     begin += (kHugeBytes - reinterpret_cast<uintptr_t>(begin) % kHugeBytes) % kHugeBytes;
     madvise(begin, size, MADV_HUGEPAGE);
   }
-  blocks_.push_back({static_cast<char*>(base), mapped});
+  if (!blocks_) blocks_ = std::make_shared<Blocks>();
+  blocks_->list.push_back({static_cast<char*>(base), mapped});
   held_bytes_ += size;
   cursor_ = begin + n;
   left_ = size - n;
@@ -41,8 +53,7 @@ char* Slab::allocate_slow(size_t n) {
 }
 
 void Slab::clear() {
-  for (const Block& block : blocks_) munmap(block.base, block.size);
-  blocks_.clear();
+  blocks_.reset();
   cursor_ = nullptr;
   left_ = 0;
   held_bytes_ = 0;

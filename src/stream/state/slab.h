@@ -1,13 +1,14 @@
 // Memory for state that grows: blocks straight from the kernel, in huge pages once they are large, given back together.
 //
 // Threads: one core.
-// Owns:    the blocks; what was handed out stays in place until clear() or the end.
+// Owns:    the blocks; what was handed out stays in place until clear() or the end, and while somebody holds memory().
 // Bounds:  none of its own; bytes() says what is held. The first block has 64 KiB, later ones twice as much up to 4 MiB.
 // Errors:  ends the process when the kernel has no memory, as operator new would.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace laminar::stream {
@@ -15,7 +16,6 @@ namespace laminar::stream {
 class Slab {
  public:
   Slab() = default;
-  ~Slab() { clear(); }
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
 
@@ -30,15 +30,14 @@ class Slab {
   }
   void clear();
   uint64_t bytes() const { return held_bytes_; }
+  // Keeps what was handed out so far where it is; any thread may let go of it.
+  std::shared_ptr<const void> memory() const { return blocks_; }
 
  private:
   char* allocate_slow(size_t n);
 
-  struct Block {
-    char* base;  // as mapped
-    size_t size;
-  };
-  std::vector<Block> blocks_;
+  struct Blocks;
+  std::shared_ptr<Blocks> blocks_;  // null while there are none
   char* cursor_ = nullptr;
   size_t left_ = 0;
   size_t next_block_bytes_ = 64 * 1024;
@@ -54,6 +53,7 @@ class StringHeap {
   void free(char* bytes, uint32_t n);
   void clear();
   uint64_t bytes() const { return slab_.bytes(); }
+  std::shared_ptr<const void> memory() const { return slab_.memory(); }
 
  private:
   static uint32_t class_of(uint32_t n);

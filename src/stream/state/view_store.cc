@@ -101,6 +101,11 @@ void ViewStore::scan(const std::function<void(const Batch&)>& visit) {
   }
 }
 
+void ViewStore::share(const FixedVisitor& fixed, const std::function<void(const Batch&)>& rest) {
+  if (log_) log_->share(fixed, rest);
+  else rows_->scan(rest);
+}
+
 void ViewStore::save(StateSink& sink, bool full) {
   ByteWriter key, value;
   if (!log_) {

@@ -65,6 +65,8 @@ class ViewStore {
   void end_tick();
   // The rows; batches carry weights where a row is there more than once.
   void scan(const std::function<void(const data::Batch&)>& visit);
+  // The same, with what stays as it is told apart.
+  void share(const FixedVisitor& fixed, const std::function<void(const data::Batch&)>& rest);
 
   bool append_only() const { return log_.has_value(); }
   uint64_t rows() const { return log_ ? log_->rows() : static_cast<uint64_t>(rows_->total_weight()); }

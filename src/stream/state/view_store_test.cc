@@ -7,6 +7,7 @@
 #include <random>
 
 #include "data/value.h"
+#include "stream/state/column_store.h"
 
 namespace laminar::stream {
 namespace {
@@ -55,6 +56,49 @@ void fill_row(BatchBuffer& buffer, std::mt19937_64& random, uint64_t values) {
   for (uint32_t c = 0; c < 5; ++c) {
     if ((key >> c) % 9 == 0) data::set_null(buffer.column(c).validity, row);
   }
+}
+
+// A reader keeps shared rows as they were while more are appended, and after the store has gone.
+template <class Store, class Append>
+void keeps_what_is_shared(std::unique_ptr<Store> store, const Append& append) {
+  const std::vector<Type> types = test_types();
+  std::mt19937_64 random(1);
+  BatchBuffer buffer(types);
+  const auto append_some = [&] {
+    buffer.clear();
+    while (buffer.rows < 1500) fill_row(buffer, random, 100'000);
+    append(*store, buffer.view());
+  };
+  for (int i = 0; i < 20; ++i) append_some();
+  struct Shared {
+    std::vector<data::Column> columns;
+    uint32_t rows;
+    std::shared_ptr<const void> memory;
+    std::vector<Row> expected;
+  };
+  std::vector<Shared> held;
+  uint64_t copied = 0;
+  store->share(
+      [&](const data::Batch& batch, const std::shared_ptr<const void>& memory) {
+        held.push_back({{batch.columns.begin(), batch.columns.end()}, batch.rows, memory, {}});
+        for (uint32_t i = 0; i < batch.rows; ++i) held.back().expected.push_back(row_of(batch, i, types));
+      },
+      [&](const data::Batch& batch) { copied += batch.rows; });
+  EXPECT_EQ(held.size() * data::kBatchRowsMax + copied, 30'000u);
+  EXPECT_LT(copied, data::kBatchRowsMax);
+  for (int i = 0; i < 20; ++i) append_some();
+  store.reset();
+  for (const Shared& shared : held) {
+    data::Batch batch;
+    batch.rows = shared.rows;
+    batch.columns = shared.columns;
+    for (uint32_t i = 0; i < batch.rows; ++i) ASSERT_EQ(row_of(batch, i, types), shared.expected[i]);
+  }
+}
+
+TEST(ViewStore, SharedRowsStay) {
+  keeps_what_is_shared(std::make_unique<ViewStore>(test_types(), true), [](ViewStore& store, const data::Batch& batch) { store.apply(batch); });
+  keeps_what_is_shared(std::make_unique<ColumnStore>(test_types()), [](ColumnStore& store, const data::Batch& batch) { store.append(batch); });
 }
 
 TEST(ViewStore, AppendedRowsComeBackInOrder) {
