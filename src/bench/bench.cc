@@ -13,12 +13,14 @@ int run(std::span<const std::string> arguments) {
       "[--json]\n"
       "       laminar bench latency --rate R [--json]\n"
       "       laminar bench scaling [--cores N] [--view count|ohlc]\n"
+      "       laminar bench reading [--rows N] [--percent P]\n"
       "       laminar bench recovery [--rows N] [--json]\n"
       "\n"
       "  nexmark   the queries of the Nexmark benchmark over generated bids\n"
       "  sql       any view, over files that are loaded first\n"
       "  latency   single rows, p50 to max, beside the round trip of a ring between two cores\n"
       "  scaling   a view on several cores, beside as many independent instances; its latency under open load\n"
+      "  reading   latency under open load with and without an ad-hoc SELECT over the view beside it\n"
       "  recovery  a database in a folder: time to open it again, and rows that wait for the disk\n"
       "\n"
       "nexmark and sql time pushing rows from memory until the view shows them, in turn with DuckDB running the same "
@@ -34,6 +36,7 @@ int run(std::span<const std::string> arguments) {
   if (command == "sql") return run_sql(rest);
   if (command == "latency") return run_latency(rest);
   if (command == "scaling") return run_scaling(rest);
+  if (command == "reading") return run_reading(rest);
   if (command == "recovery") return run_recovery(rest);
   const bool help = command == "--help" || command == "-h" || command == "help";
   if (!help && !command.empty()) std::fprintf(stderr, "laminar bench: unknown benchmark: %s\n\n", command.c_str());

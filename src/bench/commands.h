@@ -10,6 +10,7 @@ int run_nexmark(std::span<const std::string> arguments);
 int run_sql(std::span<const std::string> arguments);
 int run_latency(std::span<const std::string> arguments);
 int run_scaling(std::span<const std::string> arguments);
+int run_reading(std::span<const std::string> arguments);
 int run_recovery(std::span<const std::string> arguments);
 
 }  // namespace laminar::bench

@@ -3,16 +3,15 @@
 #include <thread>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "bench/arguments.h"
 #include "bench/checksum.h"
 #include "bench/column_store.h"
 #include "bench/commands.h"
 #include "bench/comparison.h"
+#include "bench/keyed_load.h"
 #include "bench/progress.h"
 #include "bench/report.h"
 #include "laminar/laminar.h"
-#include "stream/runtime/histogram.h"
 
 namespace laminar::bench {
 namespace {
@@ -26,12 +25,6 @@ constexpr ArgumentSpec kArguments[] = {
     {"view", "count|ohlc", "a cheap aggregate or a dearer one (count)"},
     {"load-seconds", "S", "time under each open load; 0: none (3)"},
 };
-
-constexpr int64_t kFirstTimeUs = 1'767'225'600'000'000;  // 2026-01-01
-constexpr uint64_t kTickRowsMax = 16384;
-constexpr const char* kSource =
-    "CREATE SOURCE s (k BIGINT NOT NULL, v BIGINT NOT NULL, ts TIMESTAMP NOT NULL, WATERMARK FOR ts AS ts - INTERVAL '1 second')"
-    " WITH (connector = 'memory');\n";
 
 std::string view_sql(const std::string& view) {
   const std::string calls = view == "ohlc" ? "first(v) AS o, max(v) AS h, min(v) AS l, last(v) AS c, sum(v) AS volume" : "count(*) AS n";
@@ -47,7 +40,7 @@ struct Instance {
     Instance made;
     ASSIGN_OR_RETURN(made.database, Database::open());
     if (cores > 1) RETURN_IF_ERROR(made.database->execute("SET cores = " + std::to_string(cores) + "; SET core_wait = 'spin'"));
-    RETURN_IF_ERROR(made.database->execute(kSource + view_sql(view)));
+    RETURN_IF_ERROR(made.database->execute(KeyedLoad::source_sql() + view_sql(view)));
     ASSIGN_OR_RETURN(made.appender, made.database->appender("s"));
     return made;
   }
@@ -56,30 +49,18 @@ struct Instance {
 class Scaling {
  public:
   Status run(const Arguments& arguments) {
-    ASSIGN_OR_RETURN(rows_, arguments.number("rows", 4'000'000, 1000, 1'000'000'000));
-    const uint64_t rows = rows_;
+    ASSIGN_OR_RETURN(const uint64_t rows, arguments.number("rows", 4'000'000, 1000, 1'000'000'000));
     ASSIGN_OR_RETURN(keys_, arguments.number("keys", 100'000, 1, 100'000'000));
     ASSIGN_OR_RETURN(cores_, arguments.number("cores", 2, 2, 64));
     ASSIGN_OR_RETURN(const uint64_t repeats, arguments.number("repeat", 5, 1, 1000));
-    ASSIGN_OR_RETURN(const uint64_t tick_rows, arguments.number("tick-rows", kTickRowsMax, 1, kTickRowsMax));
+    ASSIGN_OR_RETURN(const uint64_t tick_rows, arguments.number("tick-rows", KeyedLoad::kTickRowsMax, 1, KeyedLoad::kTickRowsMax));
     ASSIGN_OR_RETURN(const uint64_t load_seconds, arguments.number("load-seconds", 3, 0, 3600));
     view_ = arguments.text("view", "count");
     if (view_ != "count" && view_ != "ohlc") return Status(ErrorCode::kInvalidOption, "--view is count or ohlc");
     Progress progress;
     progress.show("making rows");
-    ColumnStore store({{"k", data::Type::of(data::TypeKind::kInt64)}, {"v", data::Type::of(data::TypeKind::kInt64)},
-                       {"ts", data::Type::of(data::TypeKind::kTimestamp)}}, rows);
-    data::BatchBuffer buffer(store.schema());
-    for (uint64_t row = 0; row < rows;) {
-      buffer.clear();
-      for (; buffer.rows < buffer.rows_max() && row < rows; ++buffer.rows, ++row) {
-        buffer.column(0).values<int64_t>()[buffer.rows] = static_cast<int64_t>(hash_u64(row) % keys_);
-        buffer.column(1).values<int64_t>()[buffer.rows] = static_cast<int64_t>(row % 1009);
-        buffer.column(2).values<int64_t>()[buffer.rows] = kFirstTimeUs + static_cast<int64_t>(row * 10);
-      }
-      store.append(buffer);
-    }
-    for (uint64_t row = 0; row < rows; row += tick_rows) slices_.push_back(store.slice(row, std::min(tick_rows, rows - row)));
+    KeyedLoad load(rows, keys_, 10);
+    slices_ = load.ticks(tick_rows);
     std::vector<double> one, spread, side_by_side, of_ceiling;
     for (uint64_t repeat = 0; repeat < repeats; ++repeat) {
       progress.show("round " + std::to_string(repeat + 1) + " of " + std::to_string(repeats));
@@ -105,8 +86,8 @@ class Scaling {
     std::printf("%-44s %s\n", "result", differs_ ? "DIFFERS from one core's" : "equal to one core's");
     for (const int percent : {50, 90}) {
       if (load_seconds == 0) break;
-      RETURN_IF_ERROR(load(percent, 1, median(one) * 1e6 * percent / 100, load_seconds));
-      RETURN_IF_ERROR(load(percent, cores_, median(spread) * 1e6 * percent / 100, load_seconds));
+      RETURN_IF_ERROR(open_load(load, percent, 1, median(one) * 1e6 * percent / 100, load_seconds));
+      RETURN_IF_ERROR(open_load(load, percent, cores_, median(spread) * 1e6 * percent / 100, load_seconds));
     }
     return differs_ ? Status(ErrorCode::kInternal, "the result on several cores differs from one core's") : Status();
   }
@@ -143,54 +124,19 @@ class Scaling {
     return {};
   }
 
-  // Rows are due at a steady rate, whatever the database does; what is due is pushed. A row's time runs from when it was due.
   // Event time moves so that the load fills as many windows as a round does: the same state, not memory without end.
-  Status load(int percent, uint64_t cores, double rate, uint64_t seconds) {
+  Status open_load(KeyedLoad& load, int percent, uint64_t cores, double rate, uint64_t seconds) {
     ASSIGN_OR_RETURN(Instance instance, Instance::open(view_, cores));
-    const double step_us = static_cast<double>(rows_) * 10 / (rate * static_cast<double>(seconds));
+    const double step_us = static_cast<double>(load.rows()) * 10 / (rate * static_cast<double>(seconds));
     stream::Histogram times, hiccups;
-    int64_t begin = monotonic_ns(), last = begin;
-    const int64_t hiccup_end = begin + static_cast<int64_t>(seconds) * 500'000'000;
-    while (last < hiccup_end) {  // how long this thread is away when it only reads the clock
-      const int64_t now = monotonic_ns();
-      hiccups.record(static_cast<uint64_t>(now - last));
-      last = now;
-    }
-    // Keys and values are those of the rounds, again and again; only times are written here, so that sending costs little.
-    std::vector<int64_t> event_times(kTickRowsMax);
-    const ColumnStore::Slice& all = slices_.front();
-    const uint64_t step_scaled = static_cast<uint64_t>(step_us * 1024);
-    uint64_t sent = 0;
-    begin = monotonic_ns();
-    const int64_t end = begin + static_cast<int64_t>(seconds) * 1'000'000'000;
-    for (int64_t now = begin; now < end; now = monotonic_ns()) {
-      const uint64_t due = static_cast<uint64_t>(static_cast<double>(now - begin) * rate / 1e9);
-      if (due == sent) continue;
-      const uint64_t first = sent, at = sent % rows_;
-      const uint64_t count = std::min({due - sent, rows_ - at, kTickRowsMax});
-      for (uint64_t i = 0; i < count; ++i) event_times[i] = kFirstTimeUs + static_cast<int64_t>((first + i) * step_scaled >> 10);
-      sent += count;
-      const ColumnView columns[3] = {{static_cast<const int64_t*>(all.columns[0].data) + at, nullptr},
-                                     {static_cast<const int64_t*>(all.columns[1].data) + at, nullptr},
-                                     {event_times.data(), nullptr}};
-      RETURN_IF_ERROR(instance.appender->append_columns(columns, static_cast<uint32_t>(count)));
-      const int64_t done = monotonic_ns();
-      // Sixteen rows of the tick stand for all.
-      for (uint64_t i = 0; i < 16; ++i) {
-        const uint64_t row = first + (sent - 1 - first) * i / 15;
-        times.record(static_cast<uint64_t>(std::max<int64_t>(0, done - begin - static_cast<int64_t>(static_cast<double>(row) / rate * 1e9))));
-      }
-    }
-    const auto line = [](const std::string& name, const stream::Histogram& h) {
-      std::printf("%-44s p50 %9.1f  p99 %9.1f  p99.9 %9.1f  max %9.1f us\n", name.c_str(), static_cast<double>(h.quantile(0.5)) / 1e3,
-                  static_cast<double>(h.quantile(0.99)) / 1e3, static_cast<double>(h.quantile(0.999)) / 1e3, static_cast<double>(h.max()) / 1e3);
-    };
-    line("open load, " + std::to_string(percent) + " % of the peak of " + std::to_string(cores) + (cores == 1 ? " core" : " cores"), times);
-    line("  clock reads alone before it (hiccups)", hiccups);
+    record_hiccups(seconds * 500, hiccups);
+    RETURN_IF_ERROR(load.send(*instance.appender, rate, seconds, KeyedLoad::kFirstTimeUs, step_us, times));
+    print_times("open load, " + std::to_string(percent) + " % of the peak of " + std::to_string(cores) + (cores == 1 ? " core" : " cores"), times);
+    print_times("  clock reads alone before it (hiccups)", hiccups);
     return {};
   }
 
-  uint64_t rows_ = 0, keys_ = 0, cores_ = 2;
+  uint64_t keys_ = 0, cores_ = 2;
   std::string view_, checksum_;
   bool differs_ = false;
   double crossed_share_ = 0;
