@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "base/test_share_testing.h"
 #include "engine/database.h"
 #include "engine/recovery/journal.h"
 #include "io/simulated_disk.h"
@@ -150,25 +151,6 @@ std::string kind_of(const std::string& path) {
   return std::string(name);
 }
 
-struct Run {
-  uint64_t done = 0;      // commands that returned well
-  bool failed = false;    // one did not
-};
-
-// Goes on with the commands behind those that the database has seen.
-Run run_commands(Opened& opened, const std::vector<std::string>& list, uint64_t from) {
-  Run run;
-  run.done = from;
-  for (uint64_t i = from; i < list.size(); ++i) {
-    if (!opened.run(list[i]).ok()) {
-      run.failed = true;
-      break;
-    }
-    run.done = i + 1;
-  }
-  return run;
-}
-
 struct Totals {
   std::map<std::string, uint64_t> points;
   uint64_t cuts = 0, operations = 0;
@@ -240,7 +222,7 @@ void power_cut(uint64_t seed, Totals& totals) {
 }
 
 TEST(power_cut, recovery_equals_a_run_without_one) {
-  uint64_t base = std::random_device{}(), runs = 200;  // a minute per hundred: sinks that lost their disk are waited for
+  uint64_t base = std::random_device{}(), runs = static_cast<uint64_t>(test_share(200));  // a minute per hundred: sinks that lost their disk are waited for
   if (const char* given = std::getenv("LAMINAR_SEED")) base = std::strtoull(given, nullptr, 10), runs = 1;
   if (const char* given = std::getenv("LAMINAR_RUNS")) runs = std::strtoull(given, nullptr, 10);
   std::printf("seed %llu, %llu runs\n", static_cast<unsigned long long>(base), static_cast<unsigned long long>(runs));

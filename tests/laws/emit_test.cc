@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -76,8 +78,7 @@ const Mode kModes[] = {
 };
 
 struct Outcome {
-  std::string changes;   // with ticks
-  std::string rows;      // positive changes alone, without ticks
+  std::string changes;  // with ticks
   std::string content, late;
 };
 
@@ -95,30 +96,46 @@ std::string text_of(Database& database, const std::string& sql) {
   }
 }
 
-Outcome run(const std::string& window, const std::string& mode, const std::string& lateness, const std::vector<Step>& steps) {
+// All windows in all modes as views of one source, by "window mode".
+using Outcomes = std::map<std::string, Outcome>;
+
+std::string name_of(size_t window, size_t mode) { return std::string(kWindows[window]) + " " + kModes[mode].text; }
+
+Outcomes run(const std::string& lateness, const std::vector<Step>& steps) {
   Database::Options options;
   options.manual_clock = true;
   options.manual_clock_start_us = kStart;
   auto database = Database::open("", options);
   EXPECT_TRUE(database.ok());
-  const Status made = (*database)->execute(
-      "CREATE SOURCE s (k BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '2 seconds') WITH (connector = 'memory');"
-      "CREATE MATERIALIZED VIEW w AS SELECT k, window_start, window_end, count(*) AS c, sum(v) AS t, last(v) AS l FROM s GROUP BY k, " +
-      window + " " + mode + " " + lateness + ";");
-  EXPECT_TRUE(made.ok()) << made.text();
-  Outcome outcome;
-  auto subscription = (*database)->subscribe("w", [&outcome](const TickChanges& changes) {
-    outcome.changes += "tick " + std::to_string(changes.tick) + " " + std::to_string(changes.watermark_us) + "\n";
-    for (const ChangeBatch& batch : changes.batches) {
-      for (size_t row = 0; row < batch.rows; ++row) {
-        std::string line;
-        for (const ColumnView& column : batch.columns) line += column.is_null(row) ? "NULL " : std::to_string(column.value<int64_t>(row)) + " ";
-        outcome.changes += std::to_string(batch.weights[row]) + " " + line + "\n";
-        if (batch.weights[row] > 0) outcome.rows += line + "\n";
-      }
+  const Status source = (*database)->execute(
+      "CREATE SOURCE s (k BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '2 seconds') WITH (connector = 'memory')");
+  EXPECT_TRUE(source.ok()) << source.text();
+  Outcomes outcomes;
+  std::map<std::string, std::string> views;  // by name_of()
+  std::vector<std::unique_ptr<Subscription>> subscriptions;
+  for (size_t w = 0; w < std::size(kWindows); ++w) {
+    for (size_t m = 0; m < std::size(kModes); ++m) {
+      const std::string view = "w" + std::to_string(w) + "_" + std::to_string(m);
+      const Status made = (*database)->execute("CREATE MATERIALIZED VIEW " + view +
+                                               " AS SELECT k, window_start, window_end, count(*) AS c, sum(v) AS t, last(v) AS l FROM s GROUP BY k, " +
+                                               kWindows[w] + " " + kModes[m].text + " " + lateness);
+      EXPECT_TRUE(made.ok()) << made.text();
+      views[name_of(w, m)] = view;
+      Outcome& outcome = outcomes[name_of(w, m)];
+      auto subscription = (*database)->subscribe(view, [&outcome](const TickChanges& changes) {
+        outcome.changes += "tick " + std::to_string(changes.tick) + " " + std::to_string(changes.watermark_us) + "\n";
+        for (const ChangeBatch& batch : changes.batches) {
+          for (size_t row = 0; row < batch.rows; ++row) {
+            outcome.changes += std::to_string(batch.weights[row]) + " ";
+            for (const ColumnView& column : batch.columns) outcome.changes += column.is_null(row) ? "NULL " : std::to_string(column.value<int64_t>(row)) + " ";
+            outcome.changes += "\n";
+          }
+        }
+      });
+      EXPECT_TRUE(subscription.ok());
+      subscriptions.push_back(subscription.take());
     }
-  });
-  EXPECT_TRUE(subscription.ok());
+  }
   auto appender = (*database)->appender("s");
   EXPECT_TRUE(appender.ok());
   for (const Step& step : steps) {
@@ -134,10 +151,12 @@ Outcome run(const std::string& window, const std::string& mode, const std::strin
   }
   EXPECT_TRUE((*appender)->advance_watermark(kStart + 3600 * 24 * 30 * kSecond).ok());
   (*database)->advance_clock(5 * kSecond);
-  outcome.content = text_of(**database, "SELECT * FROM w ORDER BY ALL");
-  outcome.late = text_of(**database, "SELECT * FROM late_rows('w')");
+  for (auto& [name, outcome] : outcomes) {
+    outcome.content = text_of(**database, "SELECT * FROM " + views[name] + " ORDER BY ALL");
+    outcome.late = text_of(**database, "SELECT * FROM late_rows('" + views[name] + "')");
+  }
   EXPECT_EQ(text_of(**database, "SELECT view, operator, difference FROM laminar_conservation() WHERE difference <> 0"), "");
-  return outcome;
+  return outcomes;
 }
 
 uint64_t first_seed() {
@@ -148,40 +167,39 @@ uint64_t first_seed() {
 TEST(EmitLaws, SameInputSameClockSameBytes) {
   const uint64_t seed = first_seed();
   std::printf("LAMINAR_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  const std::vector<Step> input = make_input(seed, true);
-  for (const char* window : kWindows) {
-    for (const Mode& mode : kModes) {
-      SCOPED_TRACE(std::string(window) + " " + mode.text);
-      const std::vector<Step> steps = cut(input, seed + 7, 3);
-      const Outcome one = run(window, mode.text, "ALLOW LATENESS INTERVAL '10 seconds'", steps);
-      const Outcome two = run(window, mode.text, "ALLOW LATENESS INTERVAL '10 seconds'", steps);
-      EXPECT_EQ(one.changes, two.changes);
-      EXPECT_EQ(one.late, two.late);
-      EXPECT_FALSE(one.content.empty());
-    }
+  const std::vector<Step> steps = cut(make_input(seed, true), seed + 7, 3);
+  const Outcomes one = run("ALLOW LATENESS INTERVAL '10 seconds'", steps), two = run("ALLOW LATENESS INTERVAL '10 seconds'", steps);
+  for (const auto& [name, outcome] : one) {
+    SCOPED_TRACE(name);
+    EXPECT_EQ(outcome.changes, two.at(name).changes);
+    EXPECT_EQ(outcome.late, two.at(name).late);
+    EXPECT_FALSE(outcome.content.empty());
   }
 }
 
 TEST(EmitLaws, ResultsAndLateRowsDoNotDependOnTicks) {
   const uint64_t seed = first_seed();
   std::printf("LAMINAR_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  const std::vector<Step> input = make_input(seed + 1, false);
   for (const char* lateness : {"", "ALLOW LATENESS INTERVAL '10 seconds'"}) {
-    const std::vector<Step> input = make_input(seed + 1, false);
-    for (const char* window : kWindows) {
-      std::string all_content;
-      for (const Mode& mode : kModes) {
-        SCOPED_TRACE(std::string(window) + " " + mode.text + " " + lateness);
-        Outcome first = run(window, mode.text, lateness, cut(input, seed, 1));
-        for (const uint64_t n : {0u, 2u, 7u, 50u}) {
-          const Outcome other = run(window, mode.text, lateness, cut(input, seed + n, n));
-          EXPECT_EQ(first.content, other.content) << "a tick every " << n << " rows";
-          EXPECT_EQ(first.late, other.late) << "a tick every " << n << " rows";
-        }
+    SCOPED_TRACE(lateness);
+    const Outcomes first = run(lateness, cut(input, seed, 1));
+    for (const uint64_t n : {0u, 2u, 7u, 50u}) {
+      const Outcomes others = run(lateness, cut(input, seed + n, n));
+      for (const auto& [name, outcome] : first) {
+        SCOPED_TRACE(name + ", a tick every " + std::to_string(n) + " rows");
+        EXPECT_EQ(outcome.content, others.at(name).content);
+        EXPECT_EQ(outcome.late, others.at(name).late);
+      }
+    }
+    for (size_t w = 0; w < std::size(kWindows); ++w) {
+      for (size_t m = 0; m < std::size(kModes); ++m) {
+        SCOPED_TRACE(name_of(w, m));
+        const Outcome& outcome = first.at(name_of(w, m));
         // At the end every mode has the same windows.
-        if (all_content.empty()) all_content = first.content;
-        EXPECT_EQ(all_content, first.content);
-        if (!mode.of_ticks) {
-          EXPECT_EQ(first.changes.find("\n-"), std::string::npos) << "it retracts";
+        EXPECT_EQ(first.at(name_of(w, 0)).content, outcome.content);
+        if (!kModes[m].of_ticks) {
+          EXPECT_EQ(outcome.changes.find("\n-"), std::string::npos) << "it retracts";
         }
       }
     }

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "base/test_share_testing.h"
 #include "check.h"
 #include "join_generator.h"
 #include "query_generator.h"
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
+  if (seconds == 0) queries = static_cast<uint64_t>(laminar::test_share(static_cast<int64_t>(queries)));
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   const auto begin = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };

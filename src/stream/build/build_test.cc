@@ -5,11 +5,11 @@
 #include <iostream>
 #include <random>
 
+#include "base/heap_calls_testing.h"
 #include "plan/properties.h"
 #include "stream/operators/change_fold_testing.h"
 #include "stream/operators/source_operator.h"
 #include "stream/operators/view_store_operator.h"
-#include "stream/state/allocation_count_testing.h"
 
 namespace laminar::stream {
 namespace {
@@ -204,12 +204,12 @@ TEST(Pipeline, AllocatesNothingAfterWarmUp) {
     data::Batch batch = buffer.view();
     std::vector<int64_t> weights(batch.rows, tick % 2 ? 1 : -1);
     batch.weights = weights.data();
-    const uint64_t before = allocation_count();
+    const uint64_t before = heap_calls();
     source.push(0, batch);
     source.finish({tick, 0});
     for (auto& op : pipeline.operators) op->finish({tick, 0});
     changelog.finish({tick, 0});
-    if (tick > 60) allocations += allocation_count() - before;
+    if (tick > 60) allocations += heap_calls() - before;
   }
   EXPECT_EQ(allocations, 0u);
 }

@@ -9,8 +9,8 @@
 #include <map>
 #include <random>
 
+#include "base/heap_calls_testing.h"
 #include "stream/joins/join_testing.h"
-#include "stream/state/allocation_count_testing.h"
 
 namespace laminar::stream {
 namespace {
@@ -374,9 +374,9 @@ TEST(AsofOperator, AllocatesNothing) {
     };
     for (int i = 0; i < 300; ++i) tick();
     const uint64_t bytes = h.join->state_bytes();
-    const uint64_t before = allocation_count();
+    const uint64_t before = heap_calls();
     for (int i = 0; i < 50; ++i) tick();
-    EXPECT_EQ(allocation_count(), before);
+    EXPECT_EQ(heap_calls(), before);
     EXPECT_EQ(h.join->state_bytes(), bytes);
   }
 }

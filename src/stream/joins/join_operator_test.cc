@@ -7,8 +7,8 @@
 #include <iostream>
 #include <random>
 
+#include "base/heap_calls_testing.h"
 #include "stream/joins/join_testing.h"
-#include "stream/state/allocation_count_testing.h"
 #include "stream/state/state_store_testing.h"
 
 namespace laminar::stream {
@@ -280,9 +280,9 @@ TEST(JoinOperator, IntervalAllocatesNothing) {
     };
     for (int i = 0; i < 200; ++i) tick();
     const uint64_t bytes = h.join->state_bytes();
-    const uint64_t before = allocation_count();
+    const uint64_t before = heap_calls();
     for (int i = 0; i < 200; ++i) tick();
-    EXPECT_EQ(allocation_count(), before) << plan::to_text(kind);
+    EXPECT_EQ(heap_calls(), before) << plan::to_text(kind);
     EXPECT_EQ(h.join->state_bytes(), bytes);
   }
 }

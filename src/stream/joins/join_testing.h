@@ -48,7 +48,7 @@ inline void append(data::BatchBuffer& buffer, const Row& row, int64_t weight) {
     if (!value) data::set_null(buffer.column(column).validity, i);
   };
   number(0, row.key);
-  buffer.column(1).values<data::StringRef>()[i] = buffer.strings().copy(row.text.value_or(""));
+  buffer.column(1).values<data::StringRef>()[i] = buffer.strings().copy(row.text ? std::string_view(*row.text) : std::string_view());
   if (!row.text) data::set_null(buffer.column(1).validity, i);
   number(2, row.value);
   number(3, row.time);

@@ -2,33 +2,8 @@
 // forming of changes included.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "base/heap_calls_testing.h"
 #include "stream/operators/aggregate_testing.h"
-
-namespace {
-thread_local bool counting = false;
-thread_local uint64_t heap_calls = 0;
-void* counted(std::size_t n, std::size_t alignment) {
-  if (counting) ++heap_calls;
-  void* memory = alignment > 16 ? std::aligned_alloc(alignment, (n + alignment - 1) / alignment * alignment) : std::malloc(n ? n : 1);
-  if (!memory) throw std::bad_alloc();
-  return memory;
-}
-}  // namespace
-
-void* operator new(std::size_t n) { return counted(n, 0); }
-void* operator new[](std::size_t n) { return counted(n, 0); }
-void* operator new(std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
-void* operator new[](std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
 
 namespace laminar::stream {
 namespace {
@@ -93,11 +68,10 @@ void run(const plan::AggregateNode& node, bool retracts) {
   };
   int64_t n = 0;
   for (; n < 6; ++n) period(n);
-  heap_calls = 0;
-  counting = true;
+  ASSERT_TRUE(heap_calls_are_counted());
+  const uint64_t before = heap_calls();
   for (; n < 12; ++n) period(n);
-  counting = false;
-  EXPECT_EQ(heap_calls, 0u) << node.columns.size() << " columns, policy " << static_cast<int>(node.emit);
+  EXPECT_EQ(heap_calls() - before, 0u) << node.columns.size() << " columns, policy " << static_cast<int>(node.emit);
   EXPECT_GT(op->counters.rows_out, 0u);
   EXPECT_TRUE(retracts || drop.rows > 0);
   source.remove_output(op.get());

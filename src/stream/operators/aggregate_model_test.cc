@@ -11,6 +11,7 @@
 #include <random>
 #include <set>
 
+#include "base/test_share_testing.h"
 #include "stream/operators/aggregate_testing.h"
 #include "stream/operators/window_grid.h"
 
@@ -389,6 +390,7 @@ void compare(const Shape& shape, const std::vector<Event>& history, size_t cut, 
 }
 
 void run_all(const std::vector<Shape>& shapes, uint64_t seeds, uint64_t base) {
+  seeds = static_cast<uint64_t>(test_share(static_cast<int64_t>(seeds)));
   if (const char* seed = std::getenv("LAMINAR_SEED")) {
     base = std::strtoull(seed, nullptr, 10);
     seeds = 1;

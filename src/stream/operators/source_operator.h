@@ -23,9 +23,9 @@ namespace laminar::stream {
 
 struct SourceTime {
   uint32_t column = 0;  // a timestamp of any unit, a date, or a BIGINT
-  std::optional<data::Type> read_as;  // BIGINT: the timestamp type that counts in its unit
-  WatermarkOptions watermark;
-  std::optional<uint32_t> partition_column;
+  std::optional<data::Type> read_as = {};  // BIGINT: the timestamp type that counts in its unit
+  WatermarkOptions watermark = {};
+  std::optional<uint32_t> partition_column = {};
 };
 
 class SourceOperator final : public Operator {

@@ -5,10 +5,10 @@
 #include <iostream>
 #include <random>
 
+#include "base/heap_calls_testing.h"
 #include "stream/operators/change_fold_testing.h"
 #include "stream/operators/source_operator.h"
 #include "stream/operators/window_grid.h"
-#include "stream/state/allocation_count_testing.h"
 #include "stream/state/change_log.h"
 
 namespace laminar::stream {
@@ -108,10 +108,10 @@ TEST(ThrottleOperator, AllocatesNothingAfterWarmUp) {
     buffer.clear();
     for (int i = 0; i < 2000; ++i) append(buffer, static_cast<int64_t>(random() % 5000), "text longer than twelve", i % 3 ? 1 : -1);
     const data::Batch batch = buffer.view();
-    const uint64_t before = allocation_count();
+    const uint64_t before = heap_calls();
     op.push(0, batch);
     op.finish({tick, static_cast<int64_t>(tick)});
-    if (tick > 30) allocations += allocation_count() - before;
+    if (tick > 30) allocations += heap_calls() - before;
   }
   EXPECT_EQ(allocations, 0u);
 }
@@ -132,9 +132,9 @@ TEST(ChangeLog, KeepsTheNewestChangesWithinItsBytes) {
       }
       const data::Batch batch = buffer.view();
       for (uint32_t i = 0; i < batch.rows; ++i) all.emplace_back(tick, batch.weight(i), test_row(types(), batch, i));
-      const uint64_t before = allocation_count();
+      const uint64_t before = heap_calls();
       log.append(tick, batch);
-      if (tick > 150 && limit < 100'000) allocations += allocation_count() - before;
+      if (tick > 150 && limit < 100'000) allocations += heap_calls() - before;
       ASSERT_LE(log.bytes(), limit);
     }
     EXPECT_EQ(allocations, 0u);

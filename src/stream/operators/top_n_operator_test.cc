@@ -6,8 +6,8 @@
 #include <iostream>
 #include <random>
 
+#include "base/heap_calls_testing.h"
 #include "stream/operators/change_fold_testing.h"
-#include "stream/state/allocation_count_testing.h"
 #include "stream/state/state_store_testing.h"
 
 namespace laminar::stream {
@@ -369,10 +369,10 @@ TEST(TopNOperator, AllocatesNothingAfterWarmUp) {
         for (const InputRow& row : ticks[ticks.size() - 11]) append(buffer, row, -1);
       }
       const data::Batch batch = buffer.view();
-      const uint64_t before = allocation_count();
+      const uint64_t before = heap_calls();
       op->push(0, batch);
       op->finish({tick, 0});
-      if (tick > 300) allocations += allocation_count() - before;
+      if (tick > 300) allocations += heap_calls() - before;
     }
     EXPECT_EQ(allocations, 0u);
     EXPECT_GT(sink.rows, 0u);

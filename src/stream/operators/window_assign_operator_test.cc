@@ -5,9 +5,9 @@
 #include <iostream>
 #include <random>
 
+#include "base/heap_calls_testing.h"
 #include "stream/operators/change_fold_testing.h"
 #include "stream/operators/source_operator.h"
-#include "stream/state/allocation_count_testing.h"
 
 namespace laminar::stream {
 namespace {
@@ -147,11 +147,11 @@ TEST(WindowAssignOperator, AllocatesNothingAfterWarmUp) {
     }
     buffer.rows = 2000;
     const data::Batch batch = buffer.view();
-    const uint64_t before = allocation_count();
+    const uint64_t before = heap_calls();
     source.push(0, batch);
     source.finish({tick, 0});
     op->finish({tick, 0});
-    if (tick > 5) allocations += allocation_count() - before;
+    if (tick > 5) allocations += heap_calls() - before;
   }
   EXPECT_EQ(allocations, 0u);
   EXPECT_GT(op->counters.late, 0u);
