@@ -189,6 +189,12 @@ void Rewriter::visit_expression(ExpressionPtr& expression) {
                               "window_start and window_end",
                           location_of(*expression));
       }
+      if (StringUtil::CIEquals(call.function_name, "tumble")) {
+        throw BindFailure(ErrorCode::kWrongArguments,
+                          "TUMBLE cuts rows into windows: use it in GROUP BY, or as a table in FROM, and select window_start "
+                          "and window_end; TUMBLE_START and TUMBLE_END give the ends of a time's window anywhere",
+                          location_of(*expression));
+      }
       if (!check_arguments(call, 1).zone.empty()) {
         throw BindFailure(ErrorCode::kWrongArguments,
                           "a window of a time zone has no place in an expression: use it in GROUP BY, or as a table in FROM, "

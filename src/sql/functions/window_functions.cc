@@ -208,7 +208,7 @@ void window_list(duckdb::DataChunk& args, duckdb::ExpressionState& state, duckdb
   if (args.AllConstant()) result.SetVectorType(duckdb::VectorType::CONSTANT_VECTOR);
 }
 
-// The constants of tumble(ts, size, offset).
+// The constants of tumble_start(ts, size, offset) and tumble_end().
 struct TumbleData : duckdb::FunctionData {
   int64_t size_us = 0, offset_us = 0;
   duckdb::unique_ptr<duckdb::FunctionData> Copy() const override {
@@ -289,7 +289,6 @@ void register_functions(duckdb::DatabaseInstance& database) {
   };
   list_function(kWindowStarts, window_list<false>);
   list_function(kWindowEnds, window_list<true>);
-  add_tumble(loader, "tumble", tumble<false>);
   add_tumble(loader, "tumble_start", tumble<false>);
   add_tumble(loader, "tumble_end", tumble<true>);
   register_join_markers(loader);

@@ -3,7 +3,7 @@
 //
 //   laminar_window_starts(kind, ts, size_us, slide_us, offset_us, zone)   TIMESTAMP[]: the starts of the windows that hold ts
 //   laminar_window_ends(kind, ts, size_us, slide_us, offset_us, zone)     their ends, in the same order
-//   tumble(ts, size [, offset]), tumble_start(...), tumble_end(...) TIMESTAMP
+//   tumble_start(ts, size [, offset]), tumble_end(...) TIMESTAMP
 //
 // TUMBLE, HOP, SESSION and CUMULATE in GROUP BY and FROM are rewritten to the first two before binding
 // (bind/window_ast.h); a view's plan turns them into window nodes.
@@ -44,7 +44,7 @@ std::string_view window_signature(plan::WindowKind kind);
 // Registers what is listed above, and join_markers.h, in the system catalog of a new database.
 void register_functions(duckdb::DatabaseInstance& database);
 
-// The checked constants of a bound tumble(), tumble_start() or tumble_end().
+// The checked constants of a bound tumble_start() or tumble_end().
 struct TumbleConstants {
   int64_t size_us = 0, offset_us = 0;
   bool end = false;
