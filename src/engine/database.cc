@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <unordered_set>
 
 #include "base/check.h"
 #include "engine/names.h"
@@ -504,6 +506,23 @@ Result<uint64_t> Database::change_tables(std::span<const sql::Change> changes, A
     views.push_back(std::make_unique<Batch>(batch));
     inputs.push_back({stage, op, 0, views.back().get()});
   };
+  // The row ids of a change. What the changes before it have placed is found by its number.
+  std::vector<uint64_t> resolved;
+  bool own_rows = false;
+  const auto ids_of = [&](const sql::Change& change, TableStage& table) -> std::span<const uint64_t> {
+    if (std::none_of(change.row_ids.begin(), change.row_ids.end(), [](uint64_t id) { return id >= sql::kPlacedRow; })) return change.row_ids;
+    own_rows = true;
+    std::vector<uint64_t> placed;
+    for (const Done& before : done) {
+      if (before.table == &table) before.list->each_row([&](uint64_t id, int64_t weight) { if (weight > 0) placed.push_back(id); });
+    }
+    resolved.clear();
+    for (const uint64_t id : change.row_ids) {
+      CHECK(id < sql::kPlacedRow || id - sql::kPlacedRow < placed.size());
+      resolved.push_back(id < sql::kPlacedRow ? id : placed[id - sql::kPlacedRow]);
+    }
+    return resolved;
+  };
   std::vector<std::pair<SourceStage*, uint64_t>> source_rows;
   for (const sql::Change& change : changes) {
     Entry* item = entry(change.object);
@@ -553,8 +572,8 @@ Result<uint64_t> Database::change_tables(std::span<const sql::Change> changes, A
         rows = table.store.insert(change.rows, on_conflict, list);
         break;
       }
-      case sql::Change::Kind::kUpdate: rows = table.store.update(change.row_ids, change.rows, list); break;
-      case sql::Change::Kind::kErase: rows = table.store.erase(change.row_ids, list); break;
+      case sql::Change::Kind::kUpdate: rows = table.store.update(ids_of(change, table), change.rows, list); break;
+      case sql::Change::Kind::kErase: rows = table.store.erase(ids_of(change, table), list); break;
     }
     if (!rows.ok()) {
       done.pop_back();
@@ -577,6 +596,22 @@ Result<uint64_t> Database::change_tables(std::span<const sql::Change> changes, A
     return affected;
   }
   if (inputs.empty()) return affected;
+  // A row that came and went in one tick has never been there for the views.
+  std::vector<std::unique_ptr<ChangeList>> net;
+  if (own_rows) {
+    std::map<TableStage*, std::unordered_set<uint64_t>> placed, passing;
+    for (const Done& step : done) {
+      step.list->each_row([&](uint64_t id, int64_t weight) {
+        if (weight > 0) placed[step.table].insert(id);
+        else if (placed[step.table].contains(id)) passing[step.table].insert(id);
+      });
+    }
+    std::erase_if(inputs, [](const stream::Core::Input& input) { return dynamic_cast<TableStore*>(input.op) != nullptr; });
+    for (const Done& step : done) {
+      net.push_back(step.list->without(passing[step.table]));
+      for (auto& buffer : net.back()->batches()) push(step.table, &step.table->store, buffer->view());
+    }
+  }
   for (auto& [source, rows] : source_rows) {
     source->op.begin_tick({core_.tick() + 1, now_us});
     source->rows += rows;

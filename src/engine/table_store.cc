@@ -55,6 +55,17 @@ void ChangeList::add(const Batch& from, uint32_t row, int64_t weight, uint64_t r
   buffer.has_sequence = true;
 }
 
+std::unique_ptr<ChangeList> ChangeList::without(const std::unordered_set<uint64_t>& row_ids) const {
+  auto left = std::make_unique<ChangeList>(types_);
+  for (const auto& buffer : batches_) {
+    const Batch batch = buffer->view();
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      if (!row_ids.contains(batch.sequence_of(row))) left->add(batch, row, batch.weight(row), batch.sequence_of(row));
+    }
+  }
+  return left;
+}
+
 TableStore::TableStore(data::Schema schema, std::vector<uint32_t> primary_key)
     : Operator(data::types_of(schema)), schema_(std::move(schema)), primary_key_(std::move(primary_key)) {
   label = "table";

@@ -35,6 +35,15 @@ class ChangeList {
   void add(const data::Batch& from, uint32_t row, int64_t weight, uint64_t row_id);
   std::vector<std::unique_ptr<data::BatchBuffer>>& batches() { return batches_; }
   bool empty() const { return batches_.empty(); }
+  // Calls visit(row id, weight) for each change in order.
+  template <class Visit>
+  void each_row(Visit&& visit) const {
+    for (const auto& buffer : batches_) {
+      for (uint32_t row = 0; row < buffer->rows; ++row) visit(buffer->sequence()[row], buffer->weights()[row]);
+    }
+  }
+  // The changes of other rows than these.
+  std::unique_ptr<ChangeList> without(const std::unordered_set<uint64_t>& row_ids) const;
 
  private:
   std::vector<data::Type> types_;

@@ -77,6 +77,10 @@ struct Relation {
 
 enum class ConflictAction : uint8_t { kError, kIgnore, kReplace };
 
+// A row id from here on is the n-th row that the changes before it in the same apply() have placed in the table: a
+// transaction changes rows that it has made itself, and those have no id yet.
+inline constexpr uint64_t kPlacedRow = uint64_t{1} << 62;
+
 // One change of a tick that holds several: MERGE, and what a transaction changed, at its COMMIT.
 struct Change {
   enum class Kind : uint8_t { kErase, kUpdate, kInsert } kind = Kind::kInsert;
@@ -125,7 +129,7 @@ class Backend {
   // Tables: row ids from a snapshot; new_rows parallel to row_ids (one batch list in the same order), empty for DELETE.
   virtual Result<uint64_t> update(const std::string& table, std::span<const uint64_t> row_ids, std::span<const data::Batch> new_rows) = 0;
   virtual Result<uint64_t> erase(const std::string& table, std::span<const uint64_t> row_ids) = 0;
-  // All changes in their order as one tick, or none of them. Returns the rows changed. A backend that does not override
+  // All changes in their order as one tick, or none of them; views see the net change of each row. Returns the rows changed. A backend that does not override
   // it does one change at a time and refuses more.
   virtual Result<uint64_t> apply(std::span<const Change> changes) {
     if (changes.empty()) return uint64_t{0};

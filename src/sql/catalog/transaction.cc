@@ -30,18 +30,56 @@ class CopiedSnapshot final : public Snapshot {
   size_t next_ = 0;
 };
 
-void append_copy(const data::Batch& batch, const data::Schema& schema,
+void append_copy(const data::Batch& batch, uint32_t row, uint64_t id, const data::Schema& schema,
                  std::vector<std::unique_ptr<data::BatchBuffer>>& out) {
-  for (uint32_t row = 0; row < batch.rows; ++row) {
-    if (out.empty() || out.back()->full()) {
-      out.push_back(std::make_unique<data::BatchBuffer>(schema));
-      out.back()->has_weights = out.back()->has_sequence = true;
-    }
-    data::BatchBuffer& buffer = *out.back();
-    buffer.append_row(batch, row, batch.weight(row));
-    buffer.sequence()[buffer.rows - 1] = batch.sequence_of(row);
+  if (out.empty() || out.back()->full()) {
+    out.push_back(std::make_unique<data::BatchBuffer>(schema));
+    out.back()->has_weights = out.back()->has_sequence = true;
   }
+  data::BatchBuffer& buffer = *out.back();
+  buffer.append_row(batch, row, batch.weight(row));
+  buffer.sequence()[buffer.rows - 1] = id;
 }
+
+// A tick with the transaction's own changes over it.
+class ChangedSnapshot final : public Snapshot {
+ public:
+  ChangedSnapshot(std::unique_ptr<Snapshot> root, std::shared_ptr<const OwnChanges> own, const data::Schema& schema)
+      : root_(std::move(root)), own_(std::move(own)), left_(schema) {
+    left_.has_weights = left_.has_sequence = true;
+  }
+  uint64_t tick() const override { return root_->tick(); }
+  bool next(data::Batch& batch) override {
+    if (root_->next(batch)) {
+      leave_out_gone(batch);
+      return true;
+    }
+    if (next_ == own_->placed.views.size()) return false;
+    batch = own_->placed.views[next_++];
+    return true;
+  }
+  uint64_t row_count() const override { return root_->row_count() + own_->placed.row_count; }
+
+ private:
+  void leave_out_gone(data::Batch& batch) {
+    const auto gone = [&](uint32_t row) { return own_->gone.contains(batch.sequence_of(row)); };
+    uint32_t first = 0;
+    while (first < batch.rows && !gone(first)) ++first;
+    if (first == batch.rows) return;
+    left_.clear();
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      if (gone(row)) continue;
+      left_.append_row(batch, row, batch.weight(row));
+      left_.sequence()[left_.rows - 1] = batch.sequence_of(row);
+    }
+    batch = left_.view();
+  }
+
+  std::unique_ptr<Snapshot> root_;
+  std::shared_ptr<const OwnChanges> own_;
+  data::BatchBuffer left_;
+  size_t next_ = 0;
+};
 
 }  // namespace
 
@@ -50,18 +88,27 @@ void ScanGroup::add(const std::string& object) {
   if (std::find(objects.begin(), objects.end(), object) == objects.end()) objects.push_back(object);
 }
 
-PinnedObject::PinnedObject(std::unique_ptr<Snapshot> root, std::shared_ptr<const Object> object)
-    : root_(std::move(root)), object_(std::move(object)) {}
+PinnedObject::PinnedObject(std::unique_ptr<Snapshot> root, std::shared_ptr<const Object> object,
+                           std::shared_ptr<const OwnChanges> own)
+    : root_(std::move(root)), object_(std::move(object)), own_(std::move(own)) {}
 
 std::unique_ptr<Snapshot> PinnedObject::open() {
   std::lock_guard lock(mutex_);
+  auto reader = open_root();
+  if (!own_) return reader;
+  return std::make_unique<ChangedSnapshot>(std::move(reader), own_, object_->columns);
+}
+
+std::unique_ptr<Snapshot> PinnedObject::open_root() {
   if (!copy_) {
     if (auto reader = root_->again()) return reader;
     auto copy = std::make_shared<CopiedRows>();
     copy->tick = root_->tick();
     copy->row_count = root_->row_count();
     data::Batch batch;
-    while (root_->next(batch)) append_copy(batch, object_->columns, copy->buffers);
+    while (root_->next(batch)) {
+      for (uint32_t row = 0; row < batch.rows; ++row) append_copy(batch, row, batch.sequence_of(row), object_->columns, copy->buffers);
+    }
     // Views are made once, here: readers may be on several threads.
     for (auto& buffer : copy->buffers) copy->views.push_back(buffer->view());
     root_.reset();
@@ -120,8 +167,41 @@ void LaminarTransaction::pin(duckdb::ClientContext& context, const std::string& 
   CHECK(snapshots.size() == names.size());
   for (size_t i = 0; i < names.size(); ++i) {
     // Looked up behind the snapshot: what is still the object of the binding was it in between, too.
-    pinned_[names[i]] = std::make_shared<PinnedObject>(std::move(snapshots[i]), backend_.find(names[i]));
+    auto description = backend_.find(names[i]);
+    pinned_[names[i]] = std::make_shared<PinnedObject>(std::move(snapshots[i]), description, own_changes(names[i]));
   }
+}
+
+std::shared_ptr<const OwnChanges> LaminarTransaction::own_changes(const std::string& object) const {
+  std::shared_ptr<OwnChanges> own;
+  const auto description = backend_.find(object);
+  std::vector<std::pair<const PendingChange*, size_t>> buffer_of;  // of each placed row
+  std::vector<uint32_t> row_of;
+  std::vector<bool> live;
+  for (const PendingChange& change : pending_) {
+    if (change.object != object || !description || description->kind != ObjectKind::kTable) continue;
+    if (!own) own = std::make_shared<OwnChanges>();
+    for (const uint64_t id : change.row_ids) {
+      if (id < kPlacedRow) own->gone.insert(id);
+      else live[id - kPlacedRow] = false;
+    }
+    for (size_t b = 0; b < change.rows.size(); ++b) {
+      for (uint32_t row = 0; row < change.rows[b]->rows; ++row) {
+        buffer_of.emplace_back(&change, b);
+        row_of.push_back(row);
+        live.push_back(true);
+      }
+    }
+  }
+  for (size_t n = 0; n < live.size(); ++n) {
+    if (!live[n]) continue;
+    append_copy(buffer_of[n].first->rows[buffer_of[n].second]->view(), row_of[n], kPlacedRow + n, description->columns, own->placed.buffers);
+    ++own->placed.row_count;
+  }
+  if (own) {
+    for (auto& buffer : own->placed.buffers) own->placed.views.push_back(buffer->view());
+  }
+  return own;
 }
 
 void LaminarTransaction::add_change(PendingChange change) {
@@ -131,22 +211,25 @@ void LaminarTransaction::add_change(PendingChange change) {
     for (const auto& buffer : change.rows) rows += buffer->rows;
   }
   std::lock_guard lock(mutex_);
-  for (const PendingChange& before : pending_) {
+  if (change_query_ != active_query) {
+    change_query_ = active_query;
+    statement_begin_ = pending_.size();
+  }
+  // Earlier statements have taken their rows out of sight: only two actions of one MERGE can meet.
+  for (size_t i = statement_begin_; i < pending_.size(); ++i) {
+    const PendingChange& before = pending_[i];
     if (before.object != change.object || before.row_ids.empty() || change.row_ids.empty()) continue;
-    const std::set<uint64_t> taken(before.row_ids.begin(), before.row_ids.end());
+    const std::unordered_set<uint64_t> taken(before.row_ids.begin(), before.row_ids.end());
     if (std::any_of(change.row_ids.begin(), change.row_ids.end(), [&](uint64_t id) { return taken.contains(id); })) {
-      raise(ErrorCode::kNotImplemented,
-            "a transaction that changes a row twice is not implemented, as it reads what was there before it: " + change.object);
+      raise(ErrorCode::kConstraintViolated, "MERGE cannot change a row twice: " + change.object);
     }
   }
   pending_since_flush_ += rows;
   if (!pending_.empty()) {
     PendingChange& last = pending_.back();
     if (last.kind == change.kind && last.object == change.object && last.expected == change.expected &&
-        last.on_conflict == change.on_conflict &&
-        change.kind != Change::Kind::kUpdate) {
+        last.on_conflict == change.on_conflict && change.kind == Change::Kind::kInsert) {
       std::move(change.rows.begin(), change.rows.end(), std::back_inserter(last.rows));
-      last.row_ids.insert(last.row_ids.end(), change.row_ids.begin(), change.row_ids.end());
       return;
     }
   }

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/status.h"
@@ -40,17 +41,27 @@ struct CopiedRows {
   uint64_t tick = 0, row_count = 0;
 };
 
+// What the statements of a transaction have changed in a table so far.
+struct OwnChanges {
+  std::unordered_set<uint64_t> gone;  // ids of rows of the tick
+  CopiedRows placed;                  // and what came, with ids from kPlacedRow on
+};
+
 // One object at the tick of the running query. Opens any number of readers.
 class PinnedObject {
  public:
-  PinnedObject(std::unique_ptr<Snapshot> root, std::shared_ptr<const Object> object);
+  // `own`: null when the transaction has not changed the object.
+  PinnedObject(std::unique_ptr<Snapshot> root, std::shared_ptr<const Object> object, std::shared_ptr<const OwnChanges> own);
   const std::shared_ptr<const Object>& object() const { return object_; }
   std::unique_ptr<Snapshot> open();
 
  private:
+  std::unique_ptr<Snapshot> open_root();
+
   std::mutex mutex_;
   std::unique_ptr<Snapshot> root_;
   std::shared_ptr<const Object> object_;
+  std::shared_ptr<const OwnChanges> own_;
   std::shared_ptr<CopiedRows> copy_;  // where the backend reads only once
 };
 
@@ -73,7 +84,8 @@ class LaminarTransaction : public duckdb::Transaction {
   uint64_t id() const { return id_; }
   // The group that scans bound for the running statement belong to.
   std::shared_ptr<ScanGroup> bind_group();
-  // `object` at the running query's tick; the first call pins all of `group`. Throws when it is not the object that the
+  // `object` at the running query's tick, with what earlier statements of the transaction changed in it; the first call
+  // pins all of `group`. Throws when it is not the object that the
   // query was bound to any more.
   std::unique_ptr<Snapshot> read(duckdb::ClientContext& context, const std::shared_ptr<const Object>& object, ScanGroup& group);
 
@@ -90,6 +102,7 @@ class LaminarTransaction : public duckdb::Transaction {
 
  private:
   void pin(duckdb::ClientContext& context, const std::string& object, ScanGroup& group);
+  std::shared_ptr<const OwnChanges> own_changes(const std::string& object) const;
   // Gives what waits to `apply`, which takes all of it or nothing.
   Status apply_pending(const std::function<Status(std::span<const Change>)>& apply);
 
@@ -102,6 +115,8 @@ class LaminarTransaction : public duckdb::Transaction {
   duckdb::transaction_t read_query_ = 0;
   std::map<std::string, std::shared_ptr<PinnedObject>> pinned_;
   std::vector<PendingChange> pending_;
+  duckdb::transaction_t change_query_ = 0;
+  size_t statement_begin_ = 0;  // where the changes of that query begin
   uint64_t pending_since_flush_ = 0;
   bool in_group_ = false;
 };
