@@ -47,6 +47,7 @@ Op function_op(const std::string& name, size_t args) {
                                                  {"lower", Op::kLower},
                                                  {"upper", Op::kUpper},
                                                  {"epoch_us", Op::kEpochUs},
+                                                 {"normalized_interval", Op::kNormalizedInterval},
                                                  {"hour", Op::kDatePartHour},
                                                  {"minute", Op::kDatePartMinute},
                                                  {"second", Op::kDatePartSecond},

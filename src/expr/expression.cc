@@ -123,6 +123,8 @@ Spelling spelling(Op op) {
       return {"month", false};
     case Op::kDatePartYear:
       return {"year", false};
+    case Op::kNormalizedInterval:
+      return {"normalized_interval", false};
     case Op::kTumbleStart:
       return {"tumble_start", false};
     case Op::kEventTime:

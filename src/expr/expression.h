@@ -33,6 +33,7 @@ enum class Op : uint8_t {
   kLike, kNotLike, kStartsWith, kEndsWith, kContains, kConcat, kSubstring, kLength, kLower, kUpper,
   kEpochUs,         // TIMESTAMP to BIGINT
   kDatePartHour, kDatePartMinute, kDatePartSecond, kDatePartDay, kDatePartMonth, kDatePartYear,  // TIMESTAMP to BIGINT
+  kNormalizedInterval,  // INTERVAL with at most 29 days and less than a day of time, where the months have room
   kTumbleStart,     // (TIMESTAMP, size us BIGINT constant, offset us BIGINT constant) to TIMESTAMP
   // (BIGINT, DATE or TIMESTAMP of any unit, factor BIGINT constant) to TIMESTAMP, floor where the factor is -1000
   // (nanoseconds); what does not fit is infinite.

@@ -307,6 +307,12 @@ bool find_event_time(const Expr& expr, Kernel* kernel) {
   return accept(kernel, is_date ? event_time<int32_t> : event_time<int64_t>, false);
 }
 
+void normalized_interval(const Kernel&, const Column* args, Scope& scope, Column& out) {
+  const Interval* in = args[0].values<Interval>();
+  Interval* result = out.values<Interval>();
+  for (uint32_t i = 0; i < scope.rows; ++i) store(result, i, load(in, i).spread());
+}
+
 template <class T>
 bool interval_kernel(const Expr& expr, Kernel* kernel, bool subtract) {
   if (is_constant(*expr.args[1])) {
@@ -361,6 +367,10 @@ bool find_time_kernel(const Expr& expr, Kernel* kernel) {
   if (expr.kind != ExprKind::kCall) return false;
   if ((expr.op == Op::kAdd || expr.op == Op::kSubtract) && expr.args.size() == 2) return find_plus_minus(expr, kernel);
   if (expr.op == Op::kEventTime) return find_event_time(expr, kernel);
+  if (expr.op == Op::kNormalizedInterval) {
+    return expr.args.size() == 1 && expr.args[0]->type.kind == TypeKind::kInterval && expr.type.kind == TypeKind::kInterval &&
+           accept(kernel, normalized_interval, false);
+  }
   if (expr.args.empty() || expr.args[0]->type.kind != TypeKind::kTimestamp) return false;
   if (expr.op == Op::kTumbleStart) {
     if (expr.args.size() < 2 || expr.args.size() > 3 || expr.type.kind != TypeKind::kTimestamp) return false;

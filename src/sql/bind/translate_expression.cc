@@ -71,6 +71,7 @@ const std::unordered_multimap<std::string, FunctionRow>& function_table() {
       {"upper", {Op::kUpper, 1}},
       {"ucase", {Op::kUpper, 1}},
       {"epoch_us", {Op::kEpochUs, 1}},
+      {"normalized_interval", {Op::kNormalizedInterval, 1}},  // DuckDB's rewriting puts it into comparisons
       {"hour", {Op::kDatePartHour, 1}},
       {"minute", {Op::kDatePartMinute, 1}},
       {"second", {Op::kDatePartSecond, 1}},
