@@ -44,6 +44,7 @@ struct Interval {
     if (a.days != b.days) return a.days > b.days;
     return a.us > b.us;
   }
+  bool operator<(const Interval& other) const { return other > *this; }
 };
 static_assert(sizeof(Interval) == 16);
 

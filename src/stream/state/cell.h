@@ -7,30 +7,12 @@
 
 #include "base/hash.h"
 #include "data/batch.h"
+#include "expr/interval.h"
 #include "stream/state/state_pool.h"
 
 namespace laminar::stream {
 
-struct Interval {
-  int32_t months, days;
-  int64_t us;
-};
-
-// Whole months, days and microseconds carried up, as intervals are compared: 30 days are a month, 24 hours a day.
-struct NormalInterval {
-  int64_t months, days, us;
-  explicit NormalInterval(const Interval& v) {
-    constexpr int64_t kDayUs = 86'400'000'000, kMonthUs = 30 * kDayUs;
-    int64_t months_from_days = v.days / 30, months_from_us = v.us / kMonthUs;
-    int64_t days_left = v.days - months_from_days * 30, us_left = v.us - months_from_us * kMonthUs;
-    int64_t days_from_us = us_left / kDayUs;
-    us_left -= days_from_us * kDayUs;
-    months = v.months + months_from_days + months_from_us;
-    days = days_left + days_from_us;
-    us = us_left;
-  }
-  auto operator<=>(const NormalInterval&) const = default;
-};
+using expr::Interval;
 
 // The total order of values: byte order for strings, NaN greatest and equal to itself, -0.0 = 0.0.
 template <class T>
@@ -45,8 +27,7 @@ inline int compare_values(const T& a, const T& b) {
     const int c = std::memcmp(a.data(), b.data(), n);
     return c ? c : a.size() < b.size() ? -1 : a.size() > b.size() ? 1 : 0;
   } else if constexpr (std::is_same_v<T, Interval>) {
-    const auto c = NormalInterval(a) <=> NormalInterval(b);
-    return c < 0 ? -1 : c > 0 ? 1 : 0;
+    return a == b ? 0 : a > b ? 1 : -1;
   } else {
     return a < b ? -1 : a > b ? 1 : 0;
   }
@@ -73,7 +54,7 @@ inline uint64_t hash_value(const T& value) {
   } else if constexpr (std::is_same_v<T, data::StringRef>) {
     return hash_bytes(value.data(), value.size());
   } else if constexpr (std::is_same_v<T, Interval>) {
-    const NormalInterval normal(value);
+    const Interval::Parts normal = value.normalized();
     return hash_combine(hash_combine(hash_u64(static_cast<uint64_t>(normal.months)), static_cast<uint64_t>(normal.days)),
                         static_cast<uint64_t>(normal.us));
   } else if constexpr (sizeof(T) == 16) {

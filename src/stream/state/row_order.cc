@@ -5,12 +5,14 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "expr/interval.h"
 
 namespace laminar::stream {
 
 using data::Column;
 using data::Physical;
 using data::StringRef;
+using expr::Interval;
 
 namespace {
 
@@ -39,33 +41,6 @@ T load(const Column& column, uint32_t row) {
   return value;
 }
 
-struct Interval {
-  int32_t months, days;
-  int64_t us;
-};
-
-// DuckDB compares intervals with 30-day months and 24-hour days.
-struct LongInterval {
-  int64_t months, days, us;
-};
-LongInterval normalized(const Interval& interval) {
-  constexpr int64_t kDayUs = 86'400'000'000, kMonthUs = 30 * kDayUs;
-  int64_t us = interval.us, days = interval.days, months = interval.months;
-  months += days / 30;
-  days %= 30;
-  months += us / kMonthUs;
-  us %= kMonthUs;
-  days += us / kDayUs;
-  us %= kDayUs;
-  return {months, days, us};
-}
-int compare_intervals(const Interval& left, const Interval& right) {
-  const LongInterval a = normalized(left), b = normalized(right);
-  if (a.months != b.months) return compare_values(a.months, b.months);
-  if (a.days != b.days) return compare_values(a.days, b.days);
-  return compare_values(a.us, b.us);
-}
-
 // Both not NULL.
 int compare_column(const Column& a, uint32_t a_row, const Column& b, uint32_t b_row) {
   DCHECK(a.physical == b.physical);
@@ -86,7 +61,7 @@ int compare_column(const Column& a, uint32_t a_row, const Column& b, uint32_t b_
     case Physical::kU128: return compare_values(load<unsigned __int128>(a, a_row), load<unsigned __int128>(b, b_row));
     case Physical::kF32: return compare_floats(a.values<float>()[a_row], b.values<float>()[b_row]);
     case Physical::kF64: return compare_floats(a.values<double>()[a_row], b.values<double>()[b_row]);
-    case Physical::kInterval: return compare_intervals(load<Interval>(a, a_row), load<Interval>(b, b_row));
+    case Physical::kInterval: return compare_values(load<Interval>(a, a_row), load<Interval>(b, b_row));
     case Physical::kString: return compare_strings(a.values<StringRef>()[a_row], b.values<StringRef>()[b_row]);
   }
 #undef LAMINAR_COMPARE
@@ -117,7 +92,7 @@ uint64_t value_prefix(const Column& column, uint32_t row) {
     case Physical::kF64: return from_double(column.values<double>()[row]);
     case Physical::kI128: return from_signed(static_cast<int64_t>(load<__int128>(column, row) >> 64));
     case Physical::kU128: return static_cast<uint64_t>(load<unsigned __int128>(column, row) >> 64);
-    case Physical::kInterval: return from_signed(normalized(load<Interval>(column, row)).months);
+    case Physical::kInterval: return from_signed(load<Interval>(column, row).normalized().months);
     case Physical::kString: {
       const StringRef& text = column.values<StringRef>()[row];
       uint64_t bytes = 0;
