@@ -38,6 +38,7 @@ std::vector<RejectStore*> stores(ViewStage& view) {
 struct Totals {
   stream::OperatorCounters counters;
   uint64_t state_rows = 0, state_bytes = 0, busy_ns = 0;
+  stream::SmallHistogram ticks;
 };
 
 Totals totals_of(std::span<stream::Operator* const> instances) {
@@ -53,7 +54,8 @@ Totals totals_of(std::span<stream::Operator* const> instances) {
     sum.counters.retracted += op->counters.retracted;
     sum.state_rows += op->state_rows();
     sum.state_bytes += op->state_bytes();
-    sum.busy_ns += op->busy_ns;
+    sum.busy_ns += op->times.busy_ns;
+    sum.ticks.merge(op->times.ticks);
   }
   return sum;
 }
@@ -204,7 +206,9 @@ Relation Database::conservation_relation() {
 
 Relation Database::operators_relation() {
   RelationBuilder out({text_field("object"), text_field("operator"), integer_field("rows_in"), integer_field("emitted"), integer_field("retracted"),
-                       integer_field("state_rows"), integer_field("state_bytes"), time_field("watermark"), number_field("busy_ms")});
+                       integer_field("state_rows"), integer_field("state_bytes"), time_field("watermark"), number_field("busy_ms"),
+                       number_field("tick_p50_us"), number_field("tick_p99_us"), number_field("tick_max_us")});
+  const auto us = [](uint64_t ns) { return static_cast<double>(ns) / 1e3; };
   for (const std::string& name : creation_order_) {
     Entry& item = entries_.at(name);
     stream::Stage* stage = item.stage();
@@ -215,7 +219,8 @@ Relation Database::operators_relation() {
           .integer(static_cast<int64_t>(sum.counters.emitted)).integer(static_cast<int64_t>(sum.counters.retracted))
           .integer(static_cast<int64_t>(sum.state_rows)).integer(static_cast<int64_t>(sum.state_bytes));
       time_or_null(out, instances[0]->output_watermark());
-      out.number(static_cast<double>(sum.busy_ns) / 1e6);
+      out.number(static_cast<double>(sum.busy_ns) / 1e6).number(us(sum.ticks.quantile(0.5))).number(us(sum.ticks.quantile(0.99)))
+          .number(us(sum.ticks.max()));
     }
   }
   return out.take();
@@ -433,8 +438,6 @@ Result<std::string> Database::explain(const std::string& object, bool analyze) {
   const ViewStage& view = *item->view;
   std::string text = view.parts.empty() ? plan::explain(view.plan) : plan::explain(view.plan, view.distribution, view.layout_cores);
   if (!analyze) return text;
-  // Times are measured from the first EXPLAIN ANALYZE on.
-  core_.set_profiling(true);
   if (!text.ends_with('\n')) text += '\n';
   text += "operators, inputs first:\n";
   for (const std::vector<stream::Operator*>& instances : operators_of(*item->view, item->view.get(), nullptr)) {

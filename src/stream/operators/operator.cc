@@ -3,10 +3,32 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/clock.h"
 
 namespace laminar::stream {
 
 constinit thread_local std::atomic<const Operator*>* Operator::noted_at_ = nullptr;
+constinit thread_local OperatorMeter* Operator::meter_ = nullptr;
+
+void OperatorMeter::enter(Operator* op) {
+  const int64_t now_ns = monotonic_ns();
+  if (at_) {
+    if (at_->tick_ns_ == 0) seen_.push_back(at_);
+    at_->tick_ns_ += std::max<uint64_t>(1, static_cast<uint64_t>(now_ns - since_ns_));
+  }
+  at_ = op;
+  since_ns_ = now_ns;
+}
+
+void OperatorMeter::finish(uint64_t stands_for) {
+  enter(nullptr);
+  for (Operator* op : seen_) {
+    op->times.ticks.record(op->tick_ns_);
+    op->times.busy_ns += op->tick_ns_ * stands_for;
+    op->tick_ns_ = 0;
+  }
+  seen_.clear();
+}
 
 void Operator::add_output(Operator* to, uint32_t port) {
   CHECK(port < to->ports_.size());

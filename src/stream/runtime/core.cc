@@ -24,15 +24,12 @@ void Core::run(std::span<const Input> inputs, std::span<Stage* const> extra, boo
   watch_.begin(0, start_ns);
   const TickInfo info{++tick_, clock_.now_us()};
   current_ = info;
+  uint64_t rows = 0;
+  for (const Input& input : inputs) rows += input.batch->rows;
+  if (is_measured(rows)) Operator::set_meter(&meters_[0]);
   for (const Input& input : inputs) {
     Operator::note(input.op);
-    if (profiling_) {
-      const int64_t begin_ns = monotonic_ns();
-      input.op->push(input.port, *input.batch);
-      input.op->busy_ns += static_cast<uint64_t>(monotonic_ns() - begin_ns);
-    } else {
-      input.op->push(input.port, *input.batch);
-    }
+    input.op->push(input.port, *input.batch);
     input.stage->active = true;
   }
   for (Stage* stage : extra) stage->active = true;
@@ -49,6 +46,10 @@ void Core::run(std::span<const Input> inputs, std::span<Stage* const> extra, boo
     for (Stage* stage : with_parts_) finish(stage->operators, info);
   }
   intake_.clear();
+  if (is_measured(rows)) {
+    meters_[0].finish(stands_for(rows));
+    Operator::set_meter(nullptr);
+  }
   end_watch();
   tick_times_.record(static_cast<uint64_t>(monotonic_ns() - start_ns));
 }
@@ -78,13 +79,7 @@ void Core::end_watch() {
 void Core::finish(std::span<Operator* const> operators, const TickInfo& info) {
   for (Operator* op : operators) {
     Operator::note(op);
-    if (!profiling_) {
-      op->finish(info);
-      continue;
-    }
-    const int64_t begin_ns = monotonic_ns();
     op->finish(info);
-    op->busy_ns += static_cast<uint64_t>(monotonic_ns() - begin_ns);
   }
 }
 
@@ -103,9 +98,8 @@ void Core::run_parts(std::span<Stage* const> stages, Intake& intake, const TickI
     ++parallel_ticks_;
     if (!crew_.ready()) crew_.wake_up();  // for the levels and ticks to come; this one does not wait
   }
-  constexpr uint64_t kMeasuredRows = 64;
   if (core_times_.size() < cores) core_times_.resize(cores);
-  job_ = {stages, &intake, info, 0, cores, intake.rows() >= kMeasuredRows || tick_ % 16 == 0};
+  job_ = {stages, &intake, info, 0, cores, is_measured(intake.rows())};
   for (job_.level = 0; job_.level < levels; ++job_.level) {
     if (parallel) {
       crew_.run_level(cores, [](void* core, uint32_t c, uint32_t thread) { static_cast<Core*>(core)->run_part(c, thread); }, this);
@@ -117,7 +111,10 @@ void Core::run_parts(std::span<Stage* const> stages, Intake& intake, const TickI
 
 void Core::run_part(uint32_t core, uint32_t thread) {
   const int64_t begin_ns = job_.measured || thread != 0 ? monotonic_ns() : 0;
-  if (thread != 0) watch_.begin(thread, begin_ns);
+  if (thread != 0) {
+    watch_.begin(thread, begin_ns);
+    if (job_.measured) Operator::set_meter(&meters_[thread]);
+  }
   if (job_.level == 0) job_.intake->run(core, job_.cores);
   for (const Stage* stage : job_.stages) {
     for (const Part& part : stage->parts) {
@@ -129,7 +126,12 @@ void Core::run_part(uint32_t core, uint32_t thread) {
     core_times_[core].parts.record(ns);
     core_times_[core].busy_ns += ns;
   }
-  if (thread != 0) watch_.end(thread);
+  if (thread == 0) return;
+  if (job_.measured) {
+    meters_[thread].finish(stands_for(job_.intake->rows()));
+    Operator::set_meter(nullptr);
+  }
+  watch_.end(thread);
 }
 
 }  // namespace laminar::stream

@@ -11,6 +11,7 @@
 // Memory:  run() allocates nothing.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -80,7 +81,7 @@ class Core {
   uint64_t parallel_ticks() const { return parallel_ticks_; }
 
   TickWatch& watch() { return watch_; }
-  // The work of one core's parts, of the ticks that were measured: those with many rows, and of the others one in 16.
+  // The work of one core's parts, of the ticks that were measured.
   struct CoreTimes {
     Histogram parts;
     uint64_t busy_ns = 0;
@@ -99,14 +100,16 @@ class Core {
   // Time from the first push to the end of the last finish, in ns.
   const Histogram& tick_times() const { return tick_times_; }
   Histogram& tick_times() { return tick_times_; }
-  // Measures each operator's time into Operator::busy_ns: for EXPLAIN ANALYZE and laminar_operators().
-  void set_profiling(bool on) { profiling_ = on; }
 
  private:
   void finish(std::span<Operator* const> operators, const TickInfo& info);
   void run_parts(std::span<Stage* const> stages, Intake& intake, const TickInfo& info);
   void run_part(uint32_t core, uint32_t thread);
   void end_watch();
+  // Ticks with many rows are measured, and of the others one in kMeasuredTicks.
+  bool is_measured(uint64_t rows) const { return rows >= kMeasuredRows || tick_ % kMeasuredTicks == 0; }
+  uint64_t stands_for(uint64_t rows) const { return rows >= kMeasuredRows ? 1 : kMeasuredTicks; }
+  static constexpr uint64_t kMeasuredRows = 64, kMeasuredTicks = 16;
 
   Clock& clock_;
   std::vector<Stage*> stages_;
@@ -128,7 +131,7 @@ class Core {
   uint64_t tick_ = 0;
   TickInfo current_;
   Histogram tick_times_;
-  bool profiling_ = false;
+  std::array<OperatorMeter, Crew::kCoresMax> meters_;  // by thread
 };
 
 }  // namespace laminar::stream

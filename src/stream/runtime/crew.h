@@ -24,6 +24,7 @@ namespace laminar::stream {
 
 class Crew {
  public:
+  static constexpr uint32_t kCoresMax = 64;
   Crew();
   ~Crew();
 
@@ -53,7 +54,6 @@ class Crew {
   std::vector<ThreadCounts> counts() const;
 
  private:
-  static constexpr uint32_t kCoresMax = 64;
   struct alignas(64) Claim {
     std::atomic<uint64_t> taken{0};  // the last level for which the part was begun
     std::atomic<uint64_t> done{0};   // ... and ended

@@ -1,4 +1,4 @@
-// A histogram of durations with 1/16 relative precision: fixed memory, no allocation, percentiles on demand.
+// A histogram of durations with 1 / 2^kSubBits relative precision: fixed memory, no allocation, percentiles on demand.
 //
 // Units:   nanoseconds.
 // Threads: one writer; readers between ticks.
@@ -10,7 +10,8 @@
 
 namespace laminar::stream {
 
-class Histogram {
+template <class Count, uint32_t kSubBits>
+class BasicHistogram {
  public:
   void record(uint64_t ns) {
     ++counts_[bucket(ns)];
@@ -29,15 +30,14 @@ class Histogram {
     }
     return max_;
   }
-  void merge(const Histogram& other) {
+  void merge(const BasicHistogram& other) {
     for (size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
     count_ += other.count_;
     if (other.max_ > max_) max_ = other.max_;
   }
-  void reset() { *this = Histogram(); }
+  void reset() { *this = BasicHistogram(); }
 
  private:
-  static constexpr uint32_t kSubBits = 4;
   static size_t bucket(uint64_t v) {
     if (v < (1u << kSubBits)) return v;
     const uint32_t exponent = 63 - static_cast<uint32_t>(std::countl_zero(v));
@@ -50,8 +50,12 @@ class Histogram {
     return low + (uint64_t{1} << (exponent - kSubBits)) - 1;
   }
 
-  std::array<uint64_t, 61 << kSubBits> counts_{};
+  std::array<Count, (65 - kSubBits) << kSubBits> counts_{};
   uint64_t count_ = 0, max_ = 0;
 };
+
+using Histogram = BasicHistogram<uint64_t, 4>;
+// One KiB, for what there are many of.
+using SmallHistogram = BasicHistogram<uint32_t, 2>;
 
 }  // namespace laminar::stream
