@@ -57,6 +57,8 @@ class Disk {
   virtual Status sync_folder(const std::string& path) = 0;
   // How kLog files are written: "pwrite", "direct"; for SHOW.
   virtual std::string backend() const = 0;
+  // What the user should know about it: what a trial has shown, what the system refuses. Empty: nothing.
+  virtual std::string note() const { return {}; }
   // For files made from now on; "auto" tries each in `folder` and takes the faster.
   virtual Status use_backend(std::string_view name, const std::string& folder) {
     (void)folder;

@@ -23,11 +23,7 @@ class SimulatedDisk::File final : public DiskFile {
     return disk_.change(*inode_, offset, bytes, n, path_);
   }
   Status sync() override {
-    std::lock_guard lock(disk_.mutex_);
-    RETURN_IF_ERROR(alive());
-    RETURN_IF_ERROR(disk_.step("sync", path_));
-    disk_.sync_inode(*inode_);
-    return {};
+    return disk_.sync(*inode_, path_, life_);
   }
   Result<size_t> read(uint64_t offset, char* to, size_t n) override {
     std::lock_guard lock(disk_.mutex_);
@@ -96,10 +92,26 @@ Status SimulatedDisk::change(Inode& inode, uint64_t offset, const char* bytes, s
   return {};
 }
 
-void SimulatedDisk::sync_inode(Inode& inode) {
-  inode.durable = inode.now;
-  inode.unsynced.clear();
+Status SimulatedDisk::sync(Inode& inode, const std::string& path, uint64_t life) {
+  std::unique_lock lock(mutex_);
+  if (cut_ || life != life_) return Status(ErrorCode::kFileWrite, "no power: " + path);
+  RETURN_IF_ERROR(step("sync", path));
+  std::string began = inode.now;
+  const size_t writes = inode.unsynced.size();
   inode.resized = false;
+  if (during_sync_) {
+    const auto call = during_sync_;
+    lock.unlock();
+    call(path);
+    lock.lock();
+    if (cut_ || life != life_) {
+      inode.resized = true;
+      return Status(ErrorCode::kFileWrite, "no power: " + path);
+    }
+  }
+  inode.durable = std::move(began);
+  inode.unsynced.erase(inode.unsynced.begin(), inode.unsynced.begin() + static_cast<std::ptrdiff_t>(std::min(writes, inode.unsynced.size())));
+  return {};
 }
 
 Result<std::unique_ptr<DiskFile>> SimulatedDisk::create(const std::string& path, uint64_t reserve, FileUse) {
@@ -269,6 +281,26 @@ void SimulatedDisk::flip_bit(const std::string& path, uint64_t bit) {
   for (std::string* bytes : {&found->second->now, &found->second->durable}) {
     if (bit / 8 < bytes->size()) (*bytes)[bit / 8] = static_cast<char>((*bytes)[bit / 8] ^ (1 << bit % 8));
   }
+}
+
+bool SimulatedDisk::rot(const std::string& path_end) {
+  std::lock_guard lock(mutex_);
+  std::vector<Inode*> inodes;
+  for (auto& [name, inode] : names_) {
+    if (name.ends_with(path_end) && !inode->durable.empty()) inodes.push_back(inode.get());
+  }
+  if (inodes.empty()) return false;
+  Inode& inode = *inodes[random_() % inodes.size()];
+  const uint64_t bit = random_() % (inode.durable.size() * 8);
+  for (std::string* bytes : {&inode.now, &inode.durable}) {
+    if (bit / 8 < bytes->size()) (*bytes)[bit / 8] = static_cast<char>((*bytes)[bit / 8] ^ (1 << bit % 8));
+  }
+  return true;
+}
+
+void SimulatedDisk::during_sync(std::function<void(const std::string&)> call) {
+  std::lock_guard lock(mutex_);
+  during_sync_ = std::move(call);
 }
 
 void SimulatedDisk::name_points(std::function<std::string(const std::string&)> kind_of) {

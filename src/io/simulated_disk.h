@@ -3,10 +3,13 @@
 // Power:   cut_power() or the operation after cut_after(n): from then on every operation fails. restart() gives the disk
 //          back as it may look then: durable bytes are there; of the writes since the last sync each 512-byte sector is there
 //          or not; names that were made, renamed or removed since the folder's sync are as before or as after, in order.
-// Space:   set_capacity(); reserved bytes count. Bit rot: flip_bit().
+// Space:   set_capacity(); reserved bytes count.
+// Rot:     flip_bit(), or rot() for a bit anywhere in some files.
+// Slow:    during_sync() is called in the middle of each sync: other threads write meanwhile, or the power goes. What was
+//          written after a sync began is not made durable by it.
 // Points:  each operation has a name made of what it does and to what kind of file ("write log", "rename part"): the kinds
 //          are given by name_points(). points() counts them, so that a test can say which it never reached.
-// Lies:    a sync is not reordered with other operations, and a sector is never half old and half new.
+// Lies:    syncs of two files do not change places, and a sector is never half old and half new.
 //
 // Threads: any.
 #pragma once
@@ -46,6 +49,9 @@ class SimulatedDisk final : public Disk {
   uint64_t operations();  // that change something
   void set_capacity(uint64_t bytes);
   void flip_bit(const std::string& path, uint64_t bit);
+  // Flips a bit of a file whose path ends so; whether there was one.
+  bool rot(const std::string& path_end);
+  void during_sync(std::function<void(const std::string& path)> call);
   // The kind of a file in the names of points, by its path.
   void name_points(std::function<std::string(const std::string& path)> kind_of);
   std::map<std::string, uint64_t> points();
@@ -78,7 +84,7 @@ class SimulatedDisk final : public Disk {
   Status step(const char* what, const std::string& path);
   uint64_t used_bytes();
   Status change(Inode& inode, uint64_t offset, const char* bytes, size_t n, const std::string& path);
-  void sync_inode(Inode& inode);
+  Status sync(Inode& inode, const std::string& path, uint64_t life);
 
   std::mutex mutex_;
   std::mt19937_64 random_;
@@ -86,6 +92,7 @@ class SimulatedDisk final : public Disk {
   std::vector<NameChange> name_changes_;  // since the folders' syncs, oldest first
   std::set<std::string> folders_;
   std::function<std::string(const std::string&)> kind_of_;
+  std::function<void(const std::string&)> during_sync_;
   std::map<std::string, uint64_t> points_;
   uint64_t capacity_ = UINT64_MAX, operations_ = 0, cut_at_ = UINT64_MAX, inodes_ = 0, life_ = 0;
   bool cut_ = false;

@@ -339,6 +339,11 @@ Status Log::make_room(size_t payload_bytes) {
   return active_.offset + active_.used + bytes > file_reserved_ ? roll(lock, bytes) : Status();
 }
 
+Status Log::begin_segment() {
+  std::unique_lock lock(mutex_);
+  return roll(lock, 0);
+}
+
 // The next segment, when it can be had; then what waits goes to the one before, durably.
 Status Log::roll(std::unique_lock<std::mutex>& lock, size_t record_bytes) {
   const uint64_t reserve = std::max<uint64_t>(options_.segment_bytes, to_block(kBlockBytes + record_bytes));
@@ -405,6 +410,7 @@ Status Log::flush_locked(std::unique_lock<std::mutex>& lock, bool sync) {
     dirty_ = true;
   } else {
     flushes_.fetch_add(1, std::memory_order_relaxed);
+    bytes_written_.fetch_add(whole, std::memory_order_relaxed);
     unsynced_ = !sync;
     if (sync) durable_.store(std::max(durable_.load(), sequence), std::memory_order_release);
   }

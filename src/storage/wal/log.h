@@ -79,6 +79,9 @@ class Log {
   uint64_t durable() const { return durable_.load(std::memory_order_acquire); }
   uint64_t bytes_waiting();
 
+  // What comes goes to a new segment, made as the disk makes files now.
+  Status begin_segment();
+
   // Frees segments whose records all are before `sequence`.
   Status free_before(uint64_t sequence);
   // Of the records that are kept.
@@ -87,6 +90,7 @@ class Log {
   uint64_t segment_count();
   // Commits since open, and the records in them: for SHOW and benchmarks.
   uint64_t flushes() const { return flushes_.load(); }
+  uint64_t bytes_written() const { return bytes_written_.load(); }
 
  private:
   struct Segment {
@@ -127,7 +131,7 @@ class Log {
   bool dirty_ = false;     // active_ holds bytes that were not written
   bool unsynced_ = false;  // written without sync
   bool flushing_ = false;
-  std::atomic<uint64_t> appended_{0}, durable_{0}, flushes_{0};
+  std::atomic<uint64_t> appended_{0}, durable_{0}, flushes_{0}, bytes_written_{0};
 };
 
 }  // namespace laminar::storage

@@ -73,10 +73,11 @@ void expect_prefix(const std::string& bytes, uint64_t expected, bool twice) {
   LogState state;
   const LogOptions small{.segment_bytes = 64 << 10, .first_segment_bytes = 8 << 10};
   {
+    // Opening reads every record; reading them once more is for some.
     auto log = open_log(disk, &state, true, small);
-    ASSERT_EQ(count_entries(*log), expected);
     ASSERT_EQ(state.next_sequence, expected + 1);
     if (!twice) return;
+    ASSERT_EQ(count_entries(*log), expected);
     append_entries(*log, expected, expected + 10);
   }
   auto log = open_log(disk, &state, true, small);
@@ -97,6 +98,7 @@ TEST(log, a_cut_at_any_byte_leaves_the_longest_prefix) {
 
 TEST(log, a_flipped_bit_leaves_the_entries_before_it) {
   const Written& w = written();
+  std::string bytes = w.bytes;
   uint64_t whole = 0;
   for (size_t byte = io::kBlockBytes; byte < w.bytes.size(); ++byte) {
     while (whole < kEntries && w.ends[whole] <= byte) ++whole;
@@ -106,9 +108,9 @@ TEST(log, a_flipped_bit_leaves_the_entries_before_it) {
     static const bool all = std::getenv("LAMINAR_ALL_BITS") != nullptr;
     for (int bit = 0; bit < 8; ++bit) {
       if (!all && whole % 50 != 0 && (byte % 3 != 0 || bit != static_cast<int>(byte / 3 % 8))) continue;
-      std::string bytes = w.bytes;
-      bytes[byte] = static_cast<char>(bytes[byte] ^ (1 << bit));
+      bytes[byte] = static_cast<char>(w.bytes[byte] ^ (1 << bit));
       expect_prefix(bytes, byte < record_end ? whole : kEntries, byte % 512 == 0);
+      bytes[byte] = w.bytes[byte];
       ASSERT_FALSE(HasFailure()) << "bit " << bit << " of byte " << byte;
     }
   }
@@ -221,7 +223,7 @@ TEST(log, the_head_is_freed_by_segments) {
 TEST(log, many_commit_at_once_on_a_real_disk) {
   char name[] = "/tmp/laminar_log_XXXXXX";
   ASSERT_NE(::mkdtemp(name), nullptr);
-  for (const io::LogBackend backend : {io::LogBackend::kPwrite, io::LogBackend::kDirect}) {
+  for (const io::LogBackend backend : io::kLogBackends) {
     io::SystemDisk disk(backend);
     const std::string folder = std::string(name) + "/" + std::string(io::to_text(backend));
     uint64_t total = 0;
