@@ -211,10 +211,10 @@ class LAMINAR_API Database {
 
   std::vector<Metric> metrics();
   uint64_t tick();
-  // Runs an empty tick: clocks are looked at, nothing else happens.
-  void run_tick();
-  // Manual clock only.
-  void advance_clock(int64_t microseconds);
+  // Runs an empty tick: clocks are looked at, nothing else happens. As other commands it waits for what `durability` promises.
+  Status run_tick();
+  // Manual clock only: moves it and runs an empty tick.
+  Status advance_clock(int64_t microseconds);
   // Waits until every bounded source has ended and all views show it.
   Status drain();
   void close();

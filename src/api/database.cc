@@ -177,8 +177,8 @@ std::vector<Metric> Database::metrics() {
 }
 
 uint64_t Database::tick() { return impl_->database->tick(); }
-void Database::run_tick() { impl_->database->run_tick(); }
-void Database::advance_clock(int64_t microseconds) { impl_->database->advance_clock(microseconds); }
+Status Database::run_tick() { return impl_->database->run_tick(); }
+Status Database::advance_clock(int64_t microseconds) { return impl_->database->advance_clock(microseconds); }
 Status Database::drain() { return impl_->database->drain({}); }
 
 // Appender -----------------------------------------------------------------------------------------------------------

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <stdlib.h>
+
 #include <atomic>
 #include <cstdio>
+#include <filesystem>
 #include <thread>
 
 #include "base/clock.h"
@@ -268,6 +271,85 @@ TEST(Api, AnInterruptEndsWhatRuns) {
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, ErrorCode::kInterrupted);
   EXPECT_TRUE(connection->execute("SELECT 1").ok());
+}
+
+// A folder below /tmp that goes with the test.
+struct Folder {
+  Folder() { EXPECT_NE(::mkdtemp(path.data()), nullptr); }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path = "/tmp/laminar_api_XXXXXX";
+};
+
+// The next `count` rows of a subscription, as text.
+std::vector<std::string> next_rows(Rows& rows, size_t count) {
+  std::vector<std::string> list;
+  while (list.size() < count) {
+    auto more = rows.next();
+    EXPECT_TRUE(more.ok()) << more.status().text();
+    if (!more.ok() || !*more) break;
+    std::string text;
+    for (size_t c = 0; c < rows.columns().size(); ++c) text += (c ? "|" : "") + (rows.is_null(c) ? "NULL" : rows.text(c));
+    list.push_back(text);
+  }
+  return list;
+}
+
+TEST(Api, SubscribersGoOnWhereTheyStoodBeforeARestart) {
+  const Folder folder;
+  std::vector<std::string> seen;  // by one client over all lives of the database
+  uint64_t position = 0;
+  for (int life = 0; life < 6; ++life) {
+    auto opened = Database::open(folder.path + "/db");
+    ASSERT_TRUE(opened.ok()) << opened.status().text();
+    Database& database = **opened;
+    if (life == 0) {
+      ASSERT_TRUE(database.execute("SET durability = 'sync'; CREATE SOURCE s (k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'memory');"
+                                   "CREATE MATERIALIZED VIEW v AS SELECT k, window_start, count(*) AS n FROM s GROUP BY k, TUMBLE(ts, INTERVAL '10 seconds') "
+                                   "WITH (retain_history = '1 MB')")
+                      .ok());
+    }
+    // What came while the client was away, then what comes while it is there.
+    const auto insert = [&](int i) {
+      const Status status = database.execute("INSERT INTO s SELECT i % 3, TIMESTAMP '2026-01-01' + INTERVAL (" + std::to_string(life * 40 + i) +
+                                             " + i) SECOND FROM range(4) r(i)");
+      ASSERT_TRUE(status.ok()) << status.text();
+    };
+    for (int i = 0; i < 3; ++i) insert(i);
+    if (life % 3 == 1) ASSERT_TRUE(database.execute("CHECKPOINT").ok());
+    auto connection = database.connect();
+    auto subscribed = connection->query("SUBSCRIBE v AS OF TICK " + std::to_string(position));
+    ASSERT_TRUE(subscribed.ok()) << subscribed.status().text();
+    for (int i = 3; i < 6; ++i) insert(i);
+    const std::string after = " FROM changes('v') WHERE tick > " + std::to_string(position);
+    const size_t count = std::stoul(rows_of(database, "SELECT count(*)" + after));
+    for (std::string& row : next_rows(**subscribed, count)) seen.push_back(std::move(row));
+    // The client has not taken everything: it stands in the middle of what there is, at the end of a tick.
+    for (int i = 6; i < 9; ++i) insert(i);
+    position = std::stoull(seen.back());
+    subscribed = Result<std::unique_ptr<Rows>>(std::unique_ptr<Rows>());
+    if (life < 5) continue;
+    std::string all;
+    for (const std::string& row : seen) all += row + ";";
+    EXPECT_EQ(rows_of(database, "SELECT * FROM changes('v') WHERE tick <= " + std::to_string(position)), all);
+    EXPECT_GT(seen.size(), 100u);
+    // Ticks that have not been: the client knows more than the database.
+    auto future = database.connect()->query("SUBSCRIBE v AS OF TICK " + std::to_string(database.tick() + 1));
+    ASSERT_FALSE(future.ok());
+    EXPECT_EQ(future.error().code, ErrorCode::kNoHistory);
+  }
+}
+
+TEST(Api, AnEmptyTickIsOnDiskWhenItReturns) {
+  const Folder folder;
+  uint64_t tick = 0;
+  {
+    auto database = Database::open(folder.path + "/db").take();
+    ASSERT_TRUE(database->execute("SET durability = 'sync'; CREATE TABLE t (id BIGINT PRIMARY KEY)").ok());
+    ASSERT_TRUE(database->run_tick().ok());
+    tick = database->tick();
+    EXPECT_EQ(rows_of(*database, "SELECT log_records = log_durable FROM laminar_durability()"), "true;");
+  }
+  EXPECT_EQ(Database::open(folder.path + "/db").take()->tick(), tick);
 }
 
 TEST(Api, ADirectoryIsOpenOnce) {

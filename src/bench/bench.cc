@@ -15,6 +15,7 @@ int run(std::span<const std::string> arguments) {
       "       laminar bench scaling [--cores N] [--view count|ohlc]\n"
       "       laminar bench reading [--rows N] [--percent P]\n"
       "       laminar bench recovery [--rows N] [--json]\n"
+      "       laminar bench durable [--backend NAME] [--json]\n"
       "\n"
       "  nexmark   the queries of the Nexmark benchmark over generated bids\n"
       "  sql       any view, over files that are loaded first\n"
@@ -22,6 +23,7 @@ int run(std::span<const std::string> arguments) {
       "  scaling   a view on several cores, beside as many independent instances; its latency under open load\n"
       "  reading   latency under open load with and without an ad-hoc SELECT over the view beside it\n"
       "  recovery  a database in a folder: time to open it again, and rows that wait for the disk\n"
+      "  durable   rows that wait for the disk, beside bare writes with a sync, for each io_backend\n"
       "\n"
       "nexmark and sql time pushing rows from memory until the view shows them, in turn with DuckDB running the same "
       "query\n"
@@ -38,6 +40,7 @@ int run(std::span<const std::string> arguments) {
   if (command == "scaling") return run_scaling(rest);
   if (command == "reading") return run_reading(rest);
   if (command == "recovery") return run_recovery(rest);
+  if (command == "durable") return run_durable(rest);
   const bool help = command == "--help" || command == "-h" || command == "help";
   if (!help && !command.empty()) std::fprintf(stderr, "laminar bench: unknown benchmark: %s\n\n", command.c_str());
   std::fputs(kUsage, help ? stdout : stderr);

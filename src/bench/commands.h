@@ -11,6 +11,7 @@ int run_sql(std::span<const std::string> arguments);
 int run_latency(std::span<const std::string> arguments);
 int run_scaling(std::span<const std::string> arguments);
 int run_reading(std::span<const std::string> arguments);
+int run_durable(std::span<const std::string> arguments);
 int run_recovery(std::span<const std::string> arguments);
 
 }  // namespace laminar::bench

@@ -134,7 +134,7 @@ TEST(Console, PrintsAtCommitOnly) {
   }
   std::fclose(out);
   std::free(text);
-  EXPECT_EQ(console_connector()->make_sink("k", schema, false, *OptionValues::check(console_connector()->sink_options(), {}, "", -1)).error().code,
+  EXPECT_EQ(console_connector()->make_sink("k", {schema, false, {}}, *OptionValues::check(console_connector()->sink_options(), {}, "", -1)).error().code,
             ErrorCode::kMayRetract);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <random>
 #include <unordered_set>
 
 #include "base/check.h"
@@ -19,6 +20,11 @@ namespace {
 constexpr auto kWaitStep = std::chrono::milliseconds(5);
 constexpr int64_t kClockStepUs = 20'000;  // how often clock-driven stages look at the clock
 constexpr int64_t kRoomPatienceMs = 10'000;
+
+uint64_t random_id() {
+  std::random_device random;
+  return uint64_t{random()} << 32 | random();
+}
 
 }  // namespace
 
@@ -53,7 +59,7 @@ Database::Lock::~Lock() {
 }
 
 Database::Database(DatabaseOptions options)
-    : options_(options), manual_clock_(options.manual_clock_start_us),
+    : options_(options), instance_id_(random_id()), manual_clock_(options.manual_clock_start_us),
       clock_(options.manual_clock ? static_cast<Clock&>(manual_clock_) : system_clock_), core_(clock_) {
   if (!options.recovers) thread_ = std::thread([this] { run(); });
 }
@@ -328,23 +334,25 @@ uint64_t Database::tick() {
   return core_.tick();
 }
 
-void Database::run_tick() {
+Status Database::run_tick() {
   Lock lock(*this);
   Command command(*this);
-  if (recording() && !room_to_record(kSmallRecordBytes).ok()) return;
-  (void)record_kind(command, RecordKind::kTick);
+  RETURN_IF_ERROR(room_to_record(kSmallRecordBytes));
+  RETURN_IF_ERROR(record_kind(command, RecordKind::kTick));
   core_.run({}, {}, true);
   after_tick();
+  return settle(lock, command);
 }
 
-void Database::advance_clock(int64_t us) {
+Status Database::advance_clock(int64_t us) {
   CHECK(options_.manual_clock);
   manual_clock_.advance_us(us);
-  run_tick();
+  const Status status = run_tick();
   Lock lock(*this);
   for (auto& [name, item] : entries_) {
     if (item.lookup) item.lookup->refresh_if_due();
   }
+  return status;
 }
 
 Result<SourceStage*> Database::source_with_room(Lock& lock, const std::string& name) {
@@ -708,8 +716,7 @@ Status Database::drain(const std::function<bool()>& interrupted) {
       if (item.sink) sinks.push_back(item.sink.get());
     }
   }
-  constexpr int64_t kSinkPatienceMs = 3000;
-  for (SinkStage* sink : sinks) RETURN_IF_ERROR(sink->flush(interrupted, kSinkPatienceMs));
+  for (SinkStage* sink : sinks) RETURN_IF_ERROR(sink->flush(interrupted, options_.sink_patience_ms));
   // The tick of this very command is promised too. A sink that decided an epoch has taken it to disk with its decision; with
   // none, or none that had rows, nobody has.
   return journal_ ? journal_->wait(recorded) : Status();

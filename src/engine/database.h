@@ -38,6 +38,8 @@ struct DatabaseOptions {
   int64_t manual_clock_start_us = 0;
   uint64_t subscription_rows_max = 1 << 20;
   bool recovers = false;  // nothing runs before recover()
+  int64_t sink_patience_ms = 3000;  // DRAIN and CHECKPOINT wait so long for a sink that fails
+  SinkOptions sinks;
 };
 
 struct MetricValue {
@@ -119,8 +121,8 @@ class Database final : public sql::Backend {
   void unfollow(const std::shared_ptr<Subscription>& subscription);
   std::vector<MetricValue> metrics();
   uint64_t tick();
-  void run_tick();
-  void advance_clock(int64_t us);
+  Status run_tick();
+  Status advance_clock(int64_t us);
   void close();
 
   // Brings back what the journal holds, then records what comes and starts to run; see recovery/replay.cc. `run_sql`
@@ -197,7 +199,9 @@ class Database final : public sql::Backend {
   // Gives the lock back and waits for what durability promises.
   Status settle(Lock& lock, const Command& command);
   void record_source_rows(Command& command);
-  SinkStage::Links sink_links();
+  SinkLinks sink_links();
+  // The group of a sink that is being made: those with the same transaction share one.
+  std::shared_ptr<SinkGroup> sink_group(const stream::SinkDefinition& definition);
 
   // Replaying: each takes the body of a record.
   struct Replay {
@@ -233,6 +237,8 @@ class Database final : public sql::Backend {
   enum class Apply { kTry, kDo, kDoRecorded };
   Result<uint64_t> change_tables(std::span<const sql::Change> changes, Apply mode, Command& command);
   void undo_group();
+  // Sinks of views that catch up wait for their first tick.
+  void hold_sinks();
   // The sink gets no more changes of its input.
   void detach(SinkStage& sink);
   Status prepare_start(ViewStage& view);
@@ -284,6 +290,7 @@ class Database final : public sql::Backend {
   friend class SubscribeReader;
 
   const DatabaseOptions options_;
+  const uint64_t instance_id_;  // of a database in memory
   SystemClock system_clock_;
   ManualClock manual_clock_;
   PinnedClock clock_;
@@ -315,6 +322,7 @@ class Database final : public sql::Backend {
   bool group_open_ = false;
   std::vector<std::string> group_views_, group_created_;
   std::vector<std::shared_ptr<Subscription>> followers_;
+  std::map<std::string, std::weak_ptr<SinkGroup>> sink_groups_;  // by transaction
   std::vector<stream::Core::Input> inputs_, lookup_inputs_;
   std::vector<std::pair<SourceStage*, stream::SourceFeed::Item>> taken_;
   std::vector<data::Batch> batches_;

@@ -101,6 +101,7 @@ std::shared_ptr<sql::Object> object_of(const plan::ViewPlan& plan, ObjectKind ki
   object->kind = kind;
   object->name = name;
   object->append_only = plan.root->append_only && plan.emit != plan::EmitMode::kEvery;
+  object->primary_key = plan.root->key;
   for (const plan::OutputColumn& column : plan.root->columns) {
     object->columns.push_back({column.name, column.type});
     object->time_offset_us.push_back(column.time_offset_us);
@@ -287,7 +288,6 @@ Status Database::create_table(const sql::TableSpec& spec, bool or_replace, bool 
 
 Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan plan) {
   auto object = object_of(plan, statement.is_stream ? ObjectKind::kStream : ObjectKind::kView, statement.name.name, statement.statement_text);
-  object->primary_key = plan.root->key;
   object->holds_content = !statement.is_stream;
   const std::vector<std::string> inputs = plan.inputs;
   Lock lock(*this);
@@ -377,13 +377,17 @@ Status Database::make_sink(const sql::CreateSink& statement, const std::string& 
   ASSIGN_OR_RETURN(OptionValues values,
                    OptionValues::check(connector->sink_options(), option_inputs(statement.options, {"connector"}),
                                        "sink " + statement.name.name + " (connector " + std::string(connector->name()) + ")", statement.name.offset));
-  Result<std::unique_ptr<stream::SinkDefinition>> definition =
-      connector->make_sink(statement.name.name, input->object->columns, input->object->append_only, values);
+  Result<std::unique_ptr<stream::SinkDefinition>> definition = connector->make_sink(
+      statement.name.name, {input->object->columns, input->object->append_only, input->object->primary_key}, values);
   if (!definition.ok()) return at_offset(definition.status(), statement.name.offset);
-  // A replayed sink opens its writer when it is known what it had decided; see start_recovered_sinks().
+  // A replayed sink that the database decides for opens when it is known what was decided; see start_recovered_sinks().
+  const bool transactional = !(*definition)->transaction().empty();
+  const std::shared_ptr<SinkGroup> group = sink_group(**definition);
   std::unique_ptr<stream::SinkWriter> writer;
-  if (!replaying_) {
-    Result<std::unique_ptr<stream::SinkWriter>> opened = (*definition)->open();
+  if (transactional || !replaying_) {
+    const stream::SinkIdentity identity{journal_ ? journal_->database_id() : instance_id_, clock_.now_us(), !replaying_, journal_ != nullptr};
+    Result<std::unique_ptr<stream::SinkWriter>> opened =
+        transactional ? (*definition)->open_in(group->session, identity) : (*definition)->open();
     if (!opened.ok()) return at_offset(opened.status(), statement.name.offset);
     writer = opened.take();
   }
@@ -393,9 +397,10 @@ Status Database::make_sink(const sql::CreateSink& statement, const std::string& 
   object->columns = input->object->columns;
   object->time_offset_us.resize(object->columns.size());
   object->sql = statement.statement_text;
-  auto sink = std::make_unique<SinkStage>(object, from, std::string(connector->name()), definition.take(), input->types(), SinkOptions{});
-  if (writer) sink->start(std::move(writer), sink_links(), {});
+  auto sink = std::make_unique<SinkStage>(object, from, std::string(connector->name()), definition.take(), input->types(), options_.sinks.rows_max);
+  sink->prepare(group, std::move(writer));
   Subscription& subscription = sink->subscription();
+  subscription.hold(!input->live());
   scan_entry(*input, [&](const data::Batch& batch) { subscription.push(0, batch); });
   subscription.finish({core_.tick(), clock_.now_us()});
   if (input->view) input->view->attach(&subscription);
@@ -409,10 +414,23 @@ Status Database::make_sink(const sql::CreateSink& statement, const std::string& 
   return {};
 }
 
+std::shared_ptr<SinkGroup> Database::sink_group(const stream::SinkDefinition& definition) {
+  const std::string transaction = definition.transaction();
+  if (transaction.empty()) return std::make_shared<SinkGroup>(false, options_.sinks, sink_links());
+  std::weak_ptr<SinkGroup>& known = sink_groups_[transaction];
+  std::shared_ptr<SinkGroup> group = known.lock();
+  if (!group) known = group = std::make_shared<SinkGroup>(true, options_.sinks, sink_links());
+  return group;
+}
+
 Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) {
   std::string from = statement.from.name;
-  const auto record = [&](Command& command) {
-    return record_ddl(command, entry(statement.name.name), RecordKind::kStatement, [&](ByteWriter& out) { out.text(statement.statement_text); });
+  // A sink brings out nothing before its record: a restart would not know of it.
+  const auto record = [&](Command& command) -> Status {
+    RETURN_IF_ERROR(record_ddl(command, entry(statement.name.name), RecordKind::kStatement,
+                               [&](ByteWriter& out) { out.text(statement.statement_text); }));
+    if (!replaying_) entry(statement.name.name)->sink->start({}, core_.tick());
+    return {};
   };
   {
     Lock lock(*this);
@@ -507,6 +525,14 @@ void Database::disconnect(ViewStage& view, const stream::Pipeline::Scan& scan) {
   else if (input->table) input->table->store.remove_output(scan.op);
   else input->late->store.remove_output(scan.op);
   core_.disconnect(input->stage(), &view);
+}
+
+void Database::hold_sinks() {
+  for (auto& [name, item] : entries_) {
+    if (!item.sink) continue;
+    const Entry* input = entry(item.sink->from);
+    item.sink->subscription().hold(input && !input->live());
+  }
 }
 
 void Database::detach(SinkStage& sink) {

@@ -260,14 +260,16 @@ Relation Database::views_relation() {
 }
 
 Relation Database::sinks_relation() {
-  RelationBuilder out({text_field("name"), text_field("source"), text_field("connector"), text_field("guarantee"), integer_field("epoch"),
-                       integer_field("rows"), integer_field("failures"), text_field("error")});
+  RelationBuilder out({text_field("name"), text_field("source"), text_field("connector"), text_field("guarantee"), text_field("state"),
+                       integer_field("epoch"), integer_field("tick"), integer_field("rows"), integer_field("failures"), text_field("error")});
   for (const std::string& name : creation_order_) {
     Entry& item = entries_.at(name);
     if (!item.sink) continue;
     const SinkStage::Progress progress = item.sink->progress();
-    out.row().text(item.object->name).text(item.sink->from).text(item.sink->connector).text(item.sink->definition->guarantee())
-        .integer(static_cast<int64_t>(progress.epoch)).integer(static_cast<int64_t>(progress.rows_committed)).integer(static_cast<int64_t>(progress.failures));
+    out.row().text(item.object->name).text(item.sink->from).text(item.sink->connector).text(item.sink->definition->guarantee(journal_ != nullptr))
+        .text(progress.last_error.empty() ? "running" : "retrying")
+        .integer(static_cast<int64_t>(progress.epoch)).integer(static_cast<int64_t>(progress.tick))
+        .integer(static_cast<int64_t>(progress.rows_committed)).integer(static_cast<int64_t>(progress.failures));
     progress.last_error.empty() ? out.null() : out.text(progress.last_error);
   }
   return out.take();
@@ -531,7 +533,7 @@ Status Database::set(const sql::OptionText& option) {
   }
   if (option.key == "io_backend") {
     if (!journal_) return no_folder(option.value_offset);
-    RETURN_IF_ERROR(journal_->disk().use_backend(option.value, io::join_path(journal_->folder(), "log")));
+    RETURN_IF_ERROR(journal_->use_backend(option.value));
     return record();
   }
   if (option.key == "durability") {
@@ -638,6 +640,10 @@ Result<std::unique_ptr<sql::ChangeReader>> Database::subscribe(const sql::Subscr
   if (statement.as_of_tick) {
     if (!view.history) {
       return Status(ErrorCode::kNoHistory, "no history is kept of " + view.name + "; create the view WITH (retain_history = '64 MB')", statement.view.offset);
+    }
+    if (*statement.as_of_tick > core_.tick()) {
+      return Status(ErrorCode::kNoHistory, "tick " + std::to_string(*statement.as_of_tick) + " has not been: the database is at tick " + std::to_string(core_.tick()) +
+                                               "; after a crash, ticks that were not on disk yet are gone, so begin anew WITH SNAPSHOT", statement.view.offset);
     }
     if (view.history->log().complete_from() > *statement.as_of_tick + 1) {
       return Status(ErrorCode::kNoHistory, "history of " + view.name + " begins at tick " + std::to_string(view.history->log().complete_from()), statement.view.offset);

@@ -213,6 +213,7 @@ void Database::go_live(const std::vector<ViewStage*>& views) {
       else scan_entry(*input, push);
     }
   }
+  hold_sinks();
   core_.run({}, stages, false);
   version_.fetch_add(1);
   after_tick();

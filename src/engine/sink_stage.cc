@@ -1,39 +1,45 @@
 #include "engine/sink_stage.h"
 
-#include <chrono>
-
-#include "base/clock.h"
+#include <algorithm>
 
 namespace laminar::engine {
 
 namespace {
-constexpr int kPollMs = 20;
-constexpr auto kRetryPause = std::chrono::milliseconds(200);
-constexpr int kCloseAttempts = 3;
+constexpr size_t kSparesMax = 64;
+
+uint64_t row_count(const TickRows& rows) {
+  uint64_t count = 0;
+  for (size_t i = 0; i < rows.used; ++i) count += rows.buffers[i]->rows;
+  return count;
+}
 }  // namespace
 
 SinkStage::SinkStage(std::shared_ptr<const sql::Object> object_, std::string from_, std::string connector_,
-                     std::unique_ptr<stream::SinkDefinition> definition_, std::vector<data::Type> types, SinkOptions options)
+                     std::unique_ptr<stream::SinkDefinition> definition_, std::vector<data::Type> types, uint64_t rows_max)
     : object(std::move(object_)), from(std::move(from_)), connector(std::move(connector_)), definition(std::move(definition_)),
-      options_(options), subscription_(std::move(types), nullptr, options.rows_max) {}
-
-void SinkStage::start(std::unique_ptr<stream::SinkWriter> writer, Links links, Progress from) {
-  writer_ = std::move(writer);
-  links_ = std::move(links);
-  progress_ = std::move(from);
-  thread_ = std::thread([this] { run(); });
-}
+      subscription_(std::move(types), nullptr, rows_max) {}
 
 SinkStage::~SinkStage() { stop(); }
 
+void SinkStage::prepare(std::shared_ptr<SinkGroup> group, std::unique_ptr<stream::SinkWriter> writer) {
+  group_ = std::move(group);
+  writer_ = std::move(writer);
+}
+
+void SinkStage::start(const stream::SinkPlace& from_place, uint64_t tick) {
+  place_ = from_place;
+  tried_tick_ = tick;
+  progress_.epoch = place_.epoch;
+  progress_.tick = place_.tick;
+  progress_.rows_committed = place_.rows;
+  started_ = true;
+  group_->add(*this);
+}
+
 void SinkStage::stop() {
   subscription_.close();
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
+  if (started_) group_->remove(*this);
+  started_ = false;
 }
 
 SinkStage::Progress SinkStage::progress() {
@@ -41,128 +47,100 @@ SinkStage::Progress SinkStage::progress() {
   return progress_;
 }
 
-Status SinkStage::flush(const std::function<bool()>& interrupted, int64_t patience_ms) {
-  std::unique_lock lock(mutex_);
-  const uint64_t request = ++flush_requested_;
-  const uint64_t failures = progress_.failures;
-  changed_.notify_all();
-  int64_t failing_since_ms = 0;
-  while (flush_done_ < request && !stopping_) {
-    changed_.wait_for(lock, std::chrono::milliseconds(kPollMs));
-    if (interrupted && interrupted()) return Status(ErrorCode::kInterrupted, "interrupted while sink " + object->name + " commits");
-    if (progress_.failures > failures && !progress_.last_error.empty()) {
-      const int64_t now_ms = monotonic_ns() / 1'000'000;
-      if (failing_since_ms == 0) failing_since_ms = now_ms;
-      if (now_ms - failing_since_ms > patience_ms) {
-        return Status(ErrorCode::kFileWrite, "sink " + object->name + " cannot commit: " + progress_.last_error +
-                                                 "; its rows are kept and tried again");
-      }
+void SinkStage::recycle(std::unique_ptr<TickRows> rows) {
+  for (size_t i = 0; i < rows->used; ++i) rows->buffers[i]->clear();
+  rows->used = 0;
+  if (spares_.size() < kSparesMax) spares_.push_back(std::move(rows));
+}
+
+SinkStage::Taken SinkStage::take(uint64_t through, uint64_t rows_max) {
+  if (decided_) return Taken::kPart;
+  while (epoch_row_count_ < rows_max) {
+    std::unique_ptr<TickRows> rows;
+    if (!spares_.empty()) {
+      rows = std::move(spares_.back());
+      spares_.pop_back();
     }
+    const Subscription::State state = subscription_.poll(rows, 0, through);
+    if (state != Subscription::State::kChanges) return state == Subscription::State::kEnded ? Taken::kEnded : Taken::kAll;
+    epoch_row_count_ += row_count(*rows);
+    epoch_rows_.push_back(std::move(rows));
   }
+  return Taken::kPart;
+}
+
+Status SinkStage::take_place(const stream::SinkPlace& there) {
+  if (there.epoch < place_.epoch) {
+    return Status(ErrorCode::kServerRefused, "the server has epoch " + std::to_string(there.epoch) + " of sink " + object->name + ", and epoch " +
+                                                 std::to_string(place_.epoch) + " was committed: it has lost rows, or it is another server; bring it "
+                                                 "back as it was, or drop the sink and create it anew");
+  }
+  if (there.tick > tried_tick_) {
+    return Status(ErrorCode::kServerRefused, "the server has tick " + std::to_string(there.tick) + " of sink " + object->name + ", and the database was at tick " +
+                                                 std::to_string(tried_tick_) + " when it was opened: it is an older copy; drop the sink and create it anew");
+  }
+  if (there.epoch == place_.epoch) return {};
+  // A commit whose answer was lost, or one before a restart.
+  size_t done = 0;
+  while (done < epoch_rows_.size() && epoch_rows_[done]->tick <= there.tick) {
+    epoch_row_count_ -= row_count(*epoch_rows_[done]);
+    recycle(std::move(epoch_rows_[done++]));
+  }
+  epoch_rows_.erase(epoch_rows_.begin(), epoch_rows_.begin() + static_cast<std::ptrdiff_t>(done));
+  place_ = there;
   return {};
 }
 
-Status SinkStage::prepare_epoch(uint64_t epoch) {
-  RETURN_IF_ERROR(writer_->begin(epoch));
+Status SinkStage::write_epoch() {
+  if (!epoch_rows_.empty()) tried_tick_ = std::max(tried_tick_, epoch_rows_.back()->tick);
   for (auto& tick : epoch_rows_) {
     for (size_t i = 0; i < tick->used; ++i) RETURN_IF_ERROR(writer_->write(tick->buffers[i]->view(), tick->tick));
   }
-  RETURN_IF_ERROR(writer_->prepare());
-  if (!links_.decide) return {};
+  return writer_->prepare();
+}
+
+stream::SinkPlace SinkStage::next_place() const {
+  if (epoch_rows_.empty()) return place_;
+  return {place_.epoch + 1, epoch_rows_.back()->tick, place_.rows + epoch_row_count_};
+}
+
+SinkDecision SinkStage::decision(const stream::SinkPlace& place) const {
   SinkDecision decision;
   decision.sink = object->name;
-  decision.epoch = epoch;
-  decision.tick = epoch_rows_.back()->tick;
-  decision.rows = progress().rows_committed + epoch_row_count_;
+  decision.epoch = place.epoch;
+  decision.tick = place.tick;
+  decision.rows = place.rows;
   decision.prepared = writer_->prepared();
-  ASSIGN_OR_RETURN(decided_, links_.decide(decision));
-  return {};
+  return decision;
 }
 
-Status SinkStage::bring_out() {
-  uint64_t epoch;
-  {
-    std::lock_guard lock(mutex_);
-    epoch = progress_.epoch + 1;
+void SinkStage::ended_attempt(const Status& status) {
+  if (status.ok()) {
+    place_ = next_place();
+    decided_.reset();
+    epoch_row_count_ = 0;
+    for (auto& rows : epoch_rows_) recycle(std::move(rows));
+    epoch_rows_.clear();
   }
-  // Once recorded, a decision may become durable at any moment: from there the way is forward only.
-  Status status = decided_ ? Status() : prepare_epoch(epoch);
-  if (status.ok() && decided_) status = links_.wait(*decided_);
-  if (status.ok()) status = writer_->commit();
   std::lock_guard lock(mutex_);
-  if (!status.ok()) {
-    if (!decided_) writer_->abort();
+  progress_.epoch = place_.epoch;
+  progress_.tick = place_.tick;
+  progress_.rows_committed = place_.rows;
+  if (status.ok()) {
+    progress_.last_error.clear();
+  } else {
     ++progress_.failures;
     progress_.last_error = status.error().message;
-    return status;
+    progress_.last_code = status.error().code;
   }
-  decided_.reset();
-  progress_.epoch = epoch;
-  progress_.rows_committed += epoch_row_count_;
-  progress_.last_error.clear();
-  epoch_row_count_ = 0;
-  for (auto& rows : epoch_rows_) {
-    for (size_t i = 0; i < rows->used; ++i) rows->buffers[i]->clear();
-    rows->used = 0;
-    if (spares_.size() < 64) spares_.push_back(std::move(rows));
-  }
-  epoch_rows_.clear();
-  return {};
 }
 
-void SinkStage::run() {
-  int64_t last_commit_ms = monotonic_ns() / 1'000'000;
-  int attempts_while_stopping = 0;
-  for (;;) {
-    uint64_t request;
-    bool stopping;
-    {
-      std::lock_guard lock(mutex_);
-      request = flush_requested_;
-      stopping = stopping_;
-    }
-    // Everything pushed before the request is in the queue by now.
-    bool ended = false;
-    while (epoch_row_count_ < options_.rows_max) {
-      std::unique_ptr<TickRows> rows;
-      if (!spares_.empty()) {
-        rows = std::move(spares_.back());
-        spares_.pop_back();
-      }
-      const Subscription::State state = subscription_.poll(rows, request > flush_done_ || stopping || !epoch_rows_.empty() ? 0 : kPollMs);
-      if (state != Subscription::State::kChanges) {
-        ended = state == Subscription::State::kEnded;
-        break;
-      }
-      for (size_t i = 0; i < rows->used; ++i) epoch_row_count_ += rows->buffers[i]->rows;
-      epoch_rows_.push_back(std::move(rows));
-    }
-    const int64_t now_ms = monotonic_ns() / 1'000'000;
-    const bool due = request > flush_done_ || stopping || ended || epoch_row_count_ >= options_.rows_max ||
-                     now_ms - last_commit_ms >= options_.commit_interval_ms;
-    bool failed = false;
-    if (due && !epoch_rows_.empty()) {
-      failed = !bring_out().ok();
-      last_commit_ms = now_ms;
-    }
-    if (failed) {
-      if (stopping && ++attempts_while_stopping >= kCloseAttempts) break;
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, kRetryPause);
-      continue;
-    }
-    std::unique_lock lock(mutex_);
-    if (request > flush_done_) {
-      flush_done_ = request;
-      changed_.notify_all();
-    }
-    if (stopping) break;
-    if (ended || (!epoch_rows_.empty() && !due)) changed_.wait_for(lock, std::chrono::milliseconds(kPollMs));
-  }
+void SinkStage::close_writer() {
   if (decided_) writer_->leave();
   const Status status = writer_->close();
+  if (status.ok()) return;
   std::lock_guard lock(mutex_);
-  if (!status.ok()) progress_.last_error = status.error().message;
+  progress_.last_error = status.error().message;
 }
 
 }  // namespace laminar::engine

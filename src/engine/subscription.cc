@@ -28,7 +28,7 @@ void Subscription::push(uint32_t, const data::Batch& batch) {
 void Subscription::finish(const stream::TickInfo& tick) {
   set_output_watermark(input_watermark());
   const bool end = output_watermark() == data::kWatermarkEnded;
-  if (current_->used > 0) {
+  if (current_->used > 0 && !held_) {
     current_->tick = tick.tick;
     current_->watermark = output_watermark();
     if (callback_) {
@@ -61,7 +61,7 @@ std::unique_ptr<TickRows> Subscription::take_spare() {
   return spare;
 }
 
-Subscription::State Subscription::poll(std::unique_ptr<TickRows>& rows, int timeout_ms) {
+Subscription::State Subscription::poll(std::unique_ptr<TickRows>& rows, int timeout_ms, uint64_t through) {
   if (rows) {
     for (size_t i = 0; i < rows->used; ++i) rows->buffers[i]->clear();
     rows->used = 0;
@@ -71,6 +71,7 @@ Subscription::State Subscription::poll(std::unique_ptr<TickRows>& rows, int time
   const auto ready = [this] { return queue_size_ > 0 || ended_; };
   if (!ready() && (timeout_ms <= 0 || !arrived_.wait_for(lock, std::chrono::milliseconds(timeout_ms), ready))) return State::kTimeout;
   if (queue_size_ == 0) return State::kEnded;
+  if (queue_[queue_head_]->tick > through) return State::kTimeout;
   rows = std::move(queue_[queue_head_]);
   queue_head_ = (queue_head_ + 1) % queue_.size();
   --queue_size_;

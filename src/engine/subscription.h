@@ -35,9 +35,13 @@ class Subscription final : public stream::Operator {
   void finish(const stream::TickInfo& tick) override;
 
   enum class State : uint8_t { kChanges, kTimeout, kEnded };
-  // The next tick's changes into `rows`, whose buffers are taken back first. Waits up to timeout_ms.
-  State poll(std::unique_ptr<TickRows>& rows, int timeout_ms);
+  // The next tick's changes into `rows`, whose buffers are taken back first; those of ticks after `through` stay. Waits up to
+  // timeout_ms.
+  State poll(std::unique_ptr<TickRows>& rows, int timeout_ms, uint64_t through = UINT64_MAX);
   bool has_room();
+  // While held, what comes is kept for the first tick after it: a view that catches up takes no ticks of its own, and comes
+  // as one piece. On the core.
+  void hold(bool held) { held_ = held; }
   // Recovery: forgets the ticks up to this one, which have been taken out before.
   void drop_through(uint64_t tick);
   uint64_t rows_max() const { return rows_max_; }
@@ -49,6 +53,7 @@ class Subscription final : public stream::Operator {
   std::unique_ptr<TickRows> take_spare();
 
   Callback callback_;
+  bool held_ = false;
   const uint64_t rows_max_;
   std::unique_ptr<TickRows> current_;  // the running tick's
   std::mutex mutex_;

@@ -5,7 +5,7 @@ namespace laminar::shell {
 std::string_view usage() {
   return R"(usage: laminar [DB_DIR] [-f FILE | -c SQL]... [--format csv|json|table] [-i]
        laminar demo [--events N] [--seed N] [--help]
-       laminar bench (nexmark | sql | latency | scaling | recovery) [--help]
+       laminar bench (nexmark | sql | latency | scaling | recovery | durable) [--help]
 
   DB_DIR            the folder of the database; without it everything is in memory
   -c, --command SQL run this script

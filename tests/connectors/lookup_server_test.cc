@@ -12,80 +12,16 @@
 #include "loopback_proxy.h"
 #include "postgres_server.h"
 #include "redis_server.h"
+#include "test_engine.h"
 
 namespace laminar {
 namespace {
 
+using testing::Engine;
+using testing::kSecond;
 using testing::LoopbackProxy;
 using testing::PostgresServer;
 using testing::RedisServer;
-
-constexpr int64_t kSecond = 1'000'000;
-
-// A database with a manual clock, a source s (k, n) and what the tests ask of it.
-class Engine {
- public:
-  Engine() {
-    Database::Options options;
-    options.manual_clock = true;
-    options.manual_clock_start_us = 1'767'225'600 * kSecond;  // 2026-01-01: rows of the future move no watermark
-    database_ = Database::open({}, options).take();
-    ok("CREATE SOURCE s (k BIGINT, n BIGINT) WITH (connector = 'memory')");
-  }
-  void ok(const std::string& sql) {
-    const Status status = database_->execute(sql);
-    EXPECT_TRUE(status.ok()) << sql << "\n" << status.text();
-  }
-  std::string code(const std::string& sql) {
-    const Status status = database_->execute(sql);
-    return status.ok() ? "ok" : status.error().code_text();
-  }
-  std::string message(const std::string& sql) {
-    const Status status = database_->execute(sql);
-    return status.ok() ? "ok" : status.text();
-  }
-  void drain() {
-    const Status status = database_->drain();
-    EXPECT_TRUE(status.ok()) << status.text();
-  }
-  std::string rows(const std::string& sql) {
-    std::string text;
-    const Status status = database_->connect()->execute(sql, [&](Rows& result, std::string_view) -> Status {
-      for (;;) {
-        auto more = result.next();
-        if (!more.ok()) return more.status();
-        if (!*more) return {};
-        for (size_t c = 0; c < result.columns().size(); ++c) text += (c ? "|" : "") + (result.is_null(c) ? "NULL" : result.text(c));
-        text += ";";
-      }
-    });
-    return status.ok() ? text : status.error().code_text() + ": " + status.text();
-  }
-  double metric(const std::string& name) {
-    double value = 0;
-    for (const Metric& metric : database_->metrics()) {
-      if (metric.name == name) value += metric.value;
-    }
-    return value;
-  }
-  // Until it holds; false after a minute. What a server does is waited for, never slept over.
-  bool until(const std::function<bool()>& holds) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!holds()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      testing::pause();
-    }
-    return true;
-  }
-  // Rows n = first..last with key n % keys (negative: a NULL key), one INSERT.
-  void feed(int first, int last, int keys) {
-    ok("INSERT INTO s SELECT i % " + std::to_string(keys) + ", i FROM range(" + std::to_string(first) + ", " + std::to_string(last + 1) + ") r(i)");
-  }
-  Database& database() { return *database_; }
-
- private:
-  std::unique_ptr<Database> database_;
-};
 
 class Postgres : public ::testing::Test {
  protected:
@@ -151,13 +87,13 @@ TEST_F(Postgres, EntriesLiveByTheClock) {
   EXPECT_EQ(row(1, 1), "old;");
   EXPECT_EQ(row(2, 2), "NULL;");
   ASSERT_EQ(server_->sql("UPDATE changing SET name = 'new'; INSERT INTO changing VALUES (2, 'two')"), "");
-  engine.database().advance_clock(5 * kSecond - 1);
+  engine.advance_clock(5 * kSecond - 1);
   EXPECT_EQ(row(1, 3), "old;");
   EXPECT_EQ(row(2, 4), "NULL;");
-  engine.database().advance_clock(1);
+  engine.advance_clock(1);
   EXPECT_EQ(row(1, 5), "old;");
   EXPECT_EQ(row(2, 6), "two;");
-  engine.database().advance_clock(5 * kSecond);
+  engine.advance_clock(5 * kSecond);
   EXPECT_EQ(row(1, 7), "new;");
   // What rows got before stays what they got.
   EXPECT_EQ(engine.rows("SELECT name FROM v WHERE n < 5 ORDER BY n"), "old;NULL;old;NULL;");
@@ -387,7 +323,7 @@ TEST_F(Postgres, AFullCopyIsRenewed) {
   EXPECT_EQ(engine.rows("SELECT count(*), sum(CASE WHEN name = 'v1-' || k THEN 0 ELSE 1 END) FROM v"), "20000|0;");
   EXPECT_EQ(engine.rows("SELECT count(*) FROM p"), "10000;");
   ASSERT_EQ(server_->sql("UPDATE copied SET name = 'v2-' || id; DELETE FROM copied WHERE id >= 5000"), "");
-  engine.database().advance_clock(60 * kSecond);
+  engine.advance_clock(60 * kSecond);
   engine.drain();
   engine.feed(20000, 39999, 10000);
   engine.drain();

@@ -137,8 +137,9 @@ class Document {
       return line.starts_with("```sql") ? sql_block(i, end) : end + 1;
     }
     if (line.starts_with("<!-- clock ")) {
-      database_->advance_clock(std::stoll(line.substr(11)) * 1'000'000);
-      database_->run_tick();
+      const laminar::Status moved = database_->advance_clock(std::stoll(line.substr(11)) * 1'000'000);
+      const laminar::Status status = moved.ok() ? database_->run_tick() : moved;
+      if (!status.ok()) fail(i, status.text());
     } else if (line.starts_with("<!-- generated ")) {
       return generated_part(i);
     } else {

@@ -146,11 +146,11 @@ Outcomes run(const std::string& lateness, const std::vector<Step>& steps) {
         EXPECT_TRUE((*appender)->end_row().ok());
         break;
       case Step::Kind::kTick: EXPECT_TRUE((*appender)->flush().ok()); break;
-      case Step::Kind::kClock: (*database)->advance_clock(step.ts); break;
+      case Step::Kind::kClock: EXPECT_TRUE((*database)->advance_clock(step.ts).ok()); break;
     }
   }
   EXPECT_TRUE((*appender)->advance_watermark(kStart + 3600 * 24 * 30 * kSecond).ok());
-  (*database)->advance_clock(5 * kSecond);
+  EXPECT_TRUE((*database)->advance_clock(5 * kSecond).ok());
   for (auto& [name, outcome] : outcomes) {
     outcome.content = text_of(**database, "SELECT * FROM " + views[name] + " ORDER BY ALL");
     outcome.late = text_of(**database, "SELECT * FROM late_rows('" + views[name] + "')");

@@ -278,7 +278,7 @@ bool Run::apply(const Event& event) {
       for (size_t at = sql.find("{t}"); at != std::string::npos; at = sql.find("{t}")) sql.replace(at, 3, "t");
       return !failed(connection_->execute(sql), sql);
     }
-    case Event::Kind::kClock: database_->advance_clock(event.time_us); return true;
+    case Event::Kind::kClock: return !failed(database_->advance_clock(event.time_us), "clock");
     case Event::Kind::kCheck: return true;
   }
   return true;

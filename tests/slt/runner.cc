@@ -206,8 +206,8 @@ class File {
         if (!status.ok()) return status.text();
         us = std::stoll(rows.at(0));
       }
-      database_->advance_clock(us);
-      return {};
+      const laminar::Status status = database_->advance_clock(us);
+      return status.ok() ? "" : status.text();
     }
     if (word == "drain") {
       const laminar::Status status = database_->drain();

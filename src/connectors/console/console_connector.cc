@@ -81,7 +81,7 @@ class ConsoleSink final : public stream::SinkDefinition {
   ConsoleSink(std::string name, data::Schema schema, TextFormat format, SinkMode mode)
       : name_(std::move(name)), schema_(std::move(schema)), format_(format), mode_(mode) {}
   SinkMode mode() const override { return mode_; }
-  std::string guarantee() const override { return "at-least-once"; }
+  std::string guarantee(bool) const override { return "at-least-once"; }
   Result<std::unique_ptr<stream::SinkWriter>> open() const override {
     return make_console_writer(stdout, name_, schema_, format_, mode_);
   }
@@ -99,13 +99,13 @@ class ConsoleConnector final : public stream::Connector {
   std::string_view doc() const override { return "prints rows to standard output at each commit"; }
   std::span<const OptionSpec> sink_options() const override { return kOptions; }
   bool is_sink() const override { return true; }
-  Result<std::unique_ptr<stream::SinkDefinition>> make_sink(const std::string& name, const data::Schema& schema, bool append_only,
+  Result<std::unique_ptr<stream::SinkDefinition>> make_sink(const std::string& name, const stream::SinkInput& input,
                                                             const OptionValues& options) const override {
-    ASSIGN_OR_RETURN(const SinkMode mode, sink_mode(name, options, append_only, "a line that was printed cannot be replaced"));
-    if (mode == SinkMode::kChangelog) RETURN_IF_ERROR(check_changelog_columns(name, schema));
+    ASSIGN_OR_RETURN(const SinkMode mode, sink_mode(name, options, input.append_only, "a line that was printed cannot be replaced"));
+    if (mode == SinkMode::kChangelog) RETURN_IF_ERROR(check_changelog_columns(name, input.schema));
     const std::string format = options.text("format");
     return std::unique_ptr<stream::SinkDefinition>(std::make_unique<ConsoleSink>(
-        name, schema, format == "csv" ? TextFormat::kCsv : format == "json" ? TextFormat::kJson : TextFormat::kBars, mode));
+        name, input.schema, format == "csv" ? TextFormat::kCsv : format == "json" ? TextFormat::kJson : TextFormat::kBars, mode));
   }
 };
 

@@ -223,7 +223,7 @@ class FileSink final : public stream::SinkDefinition {
  public:
   explicit FileSink(std::shared_ptr<const FileSinkSpec> spec) : spec_(std::move(spec)) {}
   SinkMode mode() const override { return spec_->mode; }
-  std::string guarantee() const override { return "at-least-once"; }
+  std::string guarantee(bool durable) const override { return durable ? "exactly-once" : "at-least-once"; }
 
   Result<std::unique_ptr<stream::SinkWriter>> reopen(uint64_t, const std::string& prepared) const override {
     ByteReader in(prepared);

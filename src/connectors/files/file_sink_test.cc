@@ -327,7 +327,8 @@ TEST_F(FileSinks, Refusals) {
   EXPECT_EQ(code({{"path", folder_}, {"format", "csv"}, {"compression", "zstd"}}), ErrorCode::kInvalidOption);
   EXPECT_EQ(code({{"path", folder_}, {"format", "csv"}, {"mode", "changelog"}}, false, {{"Weight", Type(), false}}), ErrorCode::kInvalidOption);
   auto sink = make({{"path", folder_}, {"format", "csv"}});
-  EXPECT_EQ((*sink)->guarantee(), "at-least-once");
+  EXPECT_EQ((*sink)->guarantee(false), "at-least-once");
+  EXPECT_EQ((*sink)->guarantee(true), "exactly-once");
   auto first = (*sink)->open();
   ASSERT_TRUE(first.ok());
   EXPECT_EQ((*sink)->open().error().code, ErrorCode::kObjectExists);

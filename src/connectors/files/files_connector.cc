@@ -25,9 +25,9 @@ class FilesConnector final : public stream::Connector {
                                                                 const std::vector<uint32_t>&, const OptionValues& options) const override {
     return make_file_lookup(name, schema, options);
   }
-  Result<std::unique_ptr<stream::SinkDefinition>> make_sink(const std::string& name, const data::Schema& schema, bool append_only,
+  Result<std::unique_ptr<stream::SinkDefinition>> make_sink(const std::string& name, const stream::SinkInput& input,
                                                             const OptionValues& options) const override {
-    return make_file_sink(name, schema, append_only, options);
+    return make_file_sink(name, input.schema, input.append_only, options);
   }
 };
 

@@ -254,7 +254,7 @@ TEST(Nexmark, Refusals) {
     EXPECT_TRUE(make({{"table", "bid"}, {"first_event_time", text}}).ok()) << text;
   }
   EXPECT_EQ(make({}).error().code, ErrorCode::kMissingOption);
-  EXPECT_EQ(nexmark_connector()->make_sink("k", {}, true, OptionValues()).error().code, ErrorCode::kWrongObjectKind);
+  EXPECT_EQ(nexmark_connector()->make_sink("k", {}, OptionValues()).error().code, ErrorCode::kWrongObjectKind);
 }
 
 }  // namespace

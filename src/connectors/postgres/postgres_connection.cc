@@ -203,21 +203,15 @@ Result<PostgresResult> PostgresConnection::next_result(int64_t deadline_ns) {
     case PGRES_SINGLE_TUPLE:
     case PGRES_EMPTY_QUERY:
     case PGRES_PIPELINE_SYNC:
+    case PGRES_COPY_IN:
       return result;
     default:
       return refused(raw);
   }
 }
 
-Result<PostgresResult> PostgresConnection::execute(const std::string& sql, PostgresParameters parameters, int64_t timeout_us) {
-  if (!connection_) return lost("there is no connection");
-  const int64_t deadline_ns = monotonic_ns() + timeout_us * 1000;
-  const Texts texts(parameters);
-  // Several statements in one text go without parameters only.
-  const int sent = parameters.empty() ? PQsendQuery(connection_, sql.c_str())
-                                      : PQsendQueryParams(connection_, sql.c_str(), texts.count(), nullptr, texts.values.data(), nullptr, nullptr, 0);
-  if (!sent) return lost("a query cannot be sent");
-  RETURN_IF_ERROR(flush());
+// The last result of the running query.
+Result<PostgresResult> PostgresConnection::last_result(int64_t deadline_ns) {
   PostgresResult last;
   Status failure;
   for (;;) {
@@ -233,6 +227,63 @@ Result<PostgresResult> PostgresConnection::execute(const std::string& sql, Postg
   }
   if (!failure.ok()) return failure;
   return last;
+}
+
+Result<PostgresResult> PostgresConnection::execute(const std::string& sql, PostgresParameters parameters, int64_t timeout_us) {
+  if (!connection_) return lost("there is no connection");
+  const int64_t deadline_ns = monotonic_ns() + timeout_us * 1000;
+  const Texts texts(parameters);
+  // Several statements in one text go without parameters only.
+  const int sent = parameters.empty() ? PQsendQuery(connection_, sql.c_str())
+                                      : PQsendQueryParams(connection_, sql.c_str(), texts.count(), nullptr, texts.values.data(), nullptr, nullptr, 0);
+  if (!sent) return lost("a query cannot be sent");
+  RETURN_IF_ERROR(flush());
+  return last_result(deadline_ns);
+}
+
+Status PostgresConnection::begin_copy(const std::string& sql, int64_t timeout_us) {
+  if (!connection_) return lost("there is no connection");
+  const int64_t deadline_ns = monotonic_ns() + timeout_us * 1000;
+  if (!PQsendQuery(connection_, sql.c_str())) return lost("a query cannot be sent");
+  RETURN_IF_ERROR(flush());
+  Result<PostgresResult> first = next_result(deadline_ns);
+  if (first.ok()) return {};
+  if (connection_) (void)last_result(deadline_ns);
+  return first.status();
+}
+
+Status PostgresConnection::copy(std::string_view bytes, int64_t timeout_us) {
+  if (!connection_) return lost("there is no connection");
+  const int64_t deadline_ns = monotonic_ns() + timeout_us * 1000;
+  for (;;) {
+    const int put = PQputCopyData(connection_, bytes.data(), static_cast<int>(bytes.size()));
+    if (put == 1) return flush();
+    if (put < 0) return copy_failed(deadline_ns);
+    wants_write_ = true;
+    RETURN_IF_ERROR(wait(deadline_ns, "a COPY"));
+  }
+}
+
+// The server may have said no in the middle.
+Status PostgresConnection::copy_failed(int64_t deadline_ns) {
+  if (PQstatus(connection_) != CONNECTION_OK) return lost("the connection broke");
+  const Status status = last_result(deadline_ns).status();
+  return status.ok() ? lost("the server ended a COPY") : status;
+}
+
+Result<uint64_t> PostgresConnection::end_copy(int64_t timeout_us) {
+  if (!connection_) return lost("there is no connection");
+  const int64_t deadline_ns = monotonic_ns() + timeout_us * 1000;
+  for (;;) {
+    const int put = PQputCopyEnd(connection_, nullptr);
+    if (put == 1) break;
+    if (put < 0) return copy_failed(deadline_ns);
+    wants_write_ = true;
+    RETURN_IF_ERROR(wait(deadline_ns, "a COPY"));
+  }
+  RETURN_IF_ERROR(flush());
+  ASSIGN_OR_RETURN(const PostgresResult last, last_result(deadline_ns));
+  return last.rows_affected();
 }
 
 Status PostgresConnection::prepare(const std::string& name, const std::string& sql, int64_t timeout_us) {

@@ -84,6 +84,12 @@ class PostgresConnection {
   // Rows one by one as they come, each a result of one row.
   Status stream(const std::string& sql, const std::function<Status(const PostgresResult&)>& take, int64_t timeout_us = 30'000'000);
 
+  // COPY ... FROM STDIN: begin_copy(), copy() of pieces that end anywhere, end_copy(), which gives the number of rows. What the
+  // server has against a row it may say late.
+  Status begin_copy(const std::string& sql, int64_t timeout_us = 30'000'000);
+  Status copy(std::string_view bytes, int64_t timeout_us = 30'000'000);
+  Result<uint64_t> end_copy(int64_t timeout_us = 30'000'000);
+
   // Pipeline: prepared statements are sent without waiting, results come in their order.
   Status enter_pipeline();
   Status send_prepared(const std::string& name, PostgresParameters parameters);
@@ -103,6 +109,8 @@ class PostgresConnection {
   // Waits until bytes can be read, or written where there are some.
   Status wait(int64_t deadline_ns, const char* doing);
   Result<PostgresResult> next_result(int64_t deadline_ns);
+  Result<PostgresResult> last_result(int64_t deadline_ns);
+  Status copy_failed(int64_t deadline_ns);
 
   pg_conn* connection_ = nullptr;
   bool wants_write_ = false;

@@ -4,6 +4,7 @@
 
 #include "connectors/lookup_row.h"
 #include "connectors/postgres/postgres_connection.h"
+#include "connectors/postgres/postgres_types.h"
 
 namespace laminar::connectors {
 namespace {
@@ -25,31 +26,6 @@ const char* key_type(const data::Type& type) {
     case TypeKind::kTimestampTz: return "timestamptz";
     case TypeKind::kVarchar: return "text";
     default: return nullptr;
-  }
-}
-
-// Whether values of PostgreSQL's type (by OID) are texts of ours, range aside.
-bool can_hold(const data::Type& type, uint32_t oid) {
-  constexpr uint32_t kBool = 16, kBytea = 17, kInt8 = 20, kInt2 = 21, kInt4 = 23, kOid = 26, kJson = 114, kFloat4 = 700, kFloat8 = 701,
-                     kDate = 1082, kTime = 1083, kTimestamp = 1114, kTimestampTz = 1184, kNumeric = 1700, kUuid = 2950, kJsonb = 3802;
-  const auto any = [oid](std::initializer_list<uint32_t> list) { return std::find(list.begin(), list.end(), oid) != list.end(); };
-  switch (type.kind) {
-    case TypeKind::kBoolean: return oid == kBool;
-    case TypeKind::kInt8: case TypeKind::kInt16: case TypeKind::kInt32: case TypeKind::kInt64: case TypeKind::kInt128:
-    case TypeKind::kUInt8: case TypeKind::kUInt16: case TypeKind::kUInt32: case TypeKind::kUInt64: case TypeKind::kUInt128:
-      return any({kInt2, kInt4, kInt8, kOid, kNumeric});
-    case TypeKind::kFloat: case TypeKind::kDouble: case TypeKind::kDecimal:
-      return any({kInt2, kInt4, kInt8, kFloat4, kFloat8, kNumeric});
-    case TypeKind::kDate: return oid == kDate;
-    case TypeKind::kTime: return oid == kTime;
-    case TypeKind::kTimestamp: case TypeKind::kTimestampS: case TypeKind::kTimestampMs: case TypeKind::kTimestampNs:
-      return any({kTimestamp, kDate});
-    case TypeKind::kTimestampTz: return oid == kTimestampTz;
-    case TypeKind::kUuid: return oid == kUuid;
-    case TypeKind::kBlob: return oid == kBytea;
-    case TypeKind::kVarchar: return true;
-    case TypeKind::kBoxed: return any({kJson, kJsonb});
-    default: return false;
   }
 }
 

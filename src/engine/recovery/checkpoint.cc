@@ -26,7 +26,6 @@ constexpr uint32_t kVersion = 1;
 constexpr uint16_t kObjectPart = 0xffff;
 constexpr uint8_t kCommonTable = 255;
 constexpr auto kFeedWait = std::chrono::milliseconds(2);
-constexpr int64_t kSinkPatienceMs = 3000;
 constexpr int64_t kRetryUs = 10'000'000;  // after a checkpoint that failed
 
 class Sink final : public stream::StateSink {
@@ -192,7 +191,7 @@ Status Database::take_checkpoint(uint64_t& id, std::string& note) {
     } else {
       // What sinks have not committed is in no state: nothing runs until it is.
       for (auto& [name, item] : entries_) {
-        if (item.sink) RETURN_IF_ERROR(item.sink->flush({}, kSinkPatienceMs));
+        if (item.sink) RETURN_IF_ERROR(item.sink->flush({}, options_.sink_patience_ms));
       }
       Command command(*this);
       id = next_checkpoint_++;
@@ -376,6 +375,7 @@ Status Database::restore_objects(Replay& replay, CheckpointReader& reader) {
         item.sink->recovered.sink = item.object->name;
         item.sink->recovered.epoch = in.get<uint64_t>();
         item.sink->recovered.rows = in.get<uint64_t>();
+        item.sink->recovered.tick = manifest.tick;
       }
       return in.ok() ? Status() : Status(ErrorCode::kDamagedState, "object " + item.object->name + " does not decode");
     }));
@@ -396,6 +396,7 @@ Status Database::restore_objects(Replay& replay, CheckpointReader& reader) {
       if (item.source->feed && item.source->rows_skipped < rows) work_.wait_for(lock.held, kFeedWait);
     }
   }
+  hold_sinks();
   version_.fetch_add(1);
   return {};
 }

@@ -87,7 +87,19 @@ void Journal::close() {
   }
 }
 
+Status Journal::use_backend(std::string_view name) {
+  const std::string before = disk_.backend();
+  RETURN_IF_ERROR(disk_.use_backend(name, io::join_path(folder_, "log")));
+  begins_segment_ |= disk_.backend() != before;
+  if (!recording_ || !begins_segment_) return {};
+  begins_segment_ = false;
+  (void)log_->begin_segment();  // on a full disk the next one will do
+  return {};
+}
+
 void Journal::start_recording() {
+  if (begins_segment_) (void)log_->begin_segment();
+  begins_segment_ = false;
   recording_ = true;
   if (options_.flush_interval_ms > 0) thread_ = std::thread([this] { run(); });
 }

@@ -94,6 +94,8 @@ class Journal {
   storage::Log& log() { return *log_; }
   const storage::LogState& found() const { return found_; }
   io::Disk& disk() { return disk_; }
+  // Disk::use_backend() for the log; a new segment begins, while replaying when that is done.
+  Status use_backend(std::string_view name);
   const std::string& folder() const { return folder_; }
   uint64_t database_id() const { return database_id_; }
 
@@ -126,7 +128,7 @@ class Journal {
   std::unique_ptr<storage::Log> log_;
   storage::LogState found_;
   std::atomic<Durability> durability_{Durability::kBatch};
-  bool recording_ = false, closed_ = false;
+  bool recording_ = false, closed_ = false, begins_segment_ = false;
   ByteWriter record_;
   std::mutex mutex_;  // the thread's
   std::condition_variable changed_;

@@ -69,10 +69,14 @@ void Database::record_source_rows(Command& command) {
   CHECK(append_record(command).ok() || record.size() > kSmallRecordBytes);  // room was made
 }
 
-SinkStage::Links Database::sink_links() {
-  if (!journal_) return {};
-  return {.decide = [journal = journal_.get()](const SinkDecision& decision) { return journal->decide(decision); },
-          .wait = [journal = journal_.get()](uint64_t sequence) { return journal->log().commit(sequence); }};
+SinkLinks Database::sink_links() {
+  SinkLinks links;
+  links.whole_tick = [this] { return core_.whole_tick(); };
+  if (!journal_) return links;
+  links.decide = [journal = journal_.get()](const SinkDecision& decision) { return journal->decide(decision); };
+  links.wait = [journal = journal_.get()](uint64_t sequence) { return journal->log().commit(sequence); };
+  links.appended = [journal = journal_.get()] { return journal->log().appended(); };
+  return links;
 }
 
 // Replaying ----------------------------------------------------------------------------------------------------------
@@ -204,8 +208,7 @@ Status Database::replay_record(Replay& replay, std::string_view record) {
       return in.ok() && source ? advance_watermark(source, watermark_us) : undecodable();
     }
     case RecordKind::kTick:
-      run_tick();
-      return {};
+      return run_tick();
     case RecordKind::kSourceRows:
       return replay_source_rows(in);
     case RecordKind::kStartViews: {
@@ -345,27 +348,30 @@ Status Database::start_recovered_sinks() {
     Entry& item = entries_.at(name);
     if (!item.sink) continue;
     const SinkDecision& decided = item.sink->recovered;
-    Result<std::unique_ptr<stream::SinkWriter>> writer = item.sink->definition->reopen(decided.epoch, decided.prepared);
-    if (!writer.ok()) return Status(writer.error().code, "sink " + item.object->name + " cannot be opened again: " + writer.status().text());
-    SinkStage::Progress progress;
-    progress.epoch = decided.epoch;
-    progress.rows_committed = decided.rows;
-    item.sink->start(writer.take(), sink_links(), std::move(progress));
+    SinkStage& sink = *item.sink;
+    if (sink.definition->transaction().empty()) {
+      Result<std::unique_ptr<stream::SinkWriter>> writer = sink.definition->reopen(decided.epoch, decided.prepared);
+      if (!writer.ok()) return Status(writer.error().code, "sink " + item.object->name + " cannot be opened again: " + writer.status().text());
+      sink.prepare(sink.group(), writer.take());
+    }
+    sink.start({decided.epoch, decided.tick, decided.rows}, core_.tick());
   }
   return {};
 }
 
 sql::Relation Database::durability_relation() {
   RelationBuilder out({text_field("folder"), text_field("durability"), text_field("io_backend"), integer_field("log_records"), integer_field("log_durable"),
-                       integer_field("log_bytes"), integer_field("log_segments"), integer_field("flushes"), integer_field("recovered_records"),
-                       integer_field("recovery_ms"), text_field("damage")});
+                       integer_field("log_bytes"), integer_field("log_segments"), integer_field("flushes"), integer_field("written_bytes"), integer_field("recovered_records"),
+                       integer_field("recovery_ms"), text_field("damage"), text_field("io_note")});
   if (!journal_) return out.take();
   storage::Log& log = journal_->log();
   out.row().text(journal_->folder()).text(to_text(journal_->durability())).text(journal_->disk().backend())
       .integer(static_cast<int64_t>(log.appended())).integer(static_cast<int64_t>(log.durable())).integer(static_cast<int64_t>(log.bytes_on_disk()))
-      .integer(static_cast<int64_t>(log.segment_count())).integer(static_cast<int64_t>(log.flushes()))
+      .integer(static_cast<int64_t>(log.segment_count())).integer(static_cast<int64_t>(log.flushes())).integer(static_cast<int64_t>(log.bytes_written()))
       .integer(static_cast<int64_t>(recovered_records_)).integer(recovery_ms_);
   journal_->found().damage.empty() ? out.null() : out.text(journal_->found().damage);
+  const std::string note = journal_->disk().note();
+  note.empty() ? out.null() : out.text(note);
   return out.take();
 }
 

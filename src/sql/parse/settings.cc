@@ -62,8 +62,9 @@ constexpr OptionSpec kSettings[] = {
     {.name = "io_backend",
      .kind = OptionKind::kChoice,
      .default_text = "pwrite",
-     .choices = "pwrite|direct|auto",
-     .doc = "how the log is written, from its next segment on: through the page cache, past it, or what a trial shows to be faster"},
+     .choices = "pwrite|direct|io_uring|io_uring_sqpoll|auto",
+     .doc = "how the log is written: through the page cache, past it, by io_uring, by io_uring with a polling "
+            "thread of the kernel, or what a trial at each opening shows to be fastest"},
     {.name = "idle_timeout",
      .kind = OptionKind::kInterval,
      .default_text = "30 seconds",

@@ -8,7 +8,7 @@ Result<std::unique_ptr<SourceDefinition>> Connector::make_source(const std::stri
                 "connector " + std::string(this->name()) + " is for sinks only: " + name + "; use it in CREATE SINK");
 }
 
-Result<std::unique_ptr<SinkDefinition>> Connector::make_sink(const std::string& name, const data::Schema&, bool,
+Result<std::unique_ptr<SinkDefinition>> Connector::make_sink(const std::string& name, const SinkInput&,
                                                              const OptionValues&) const {
   return Status(ErrorCode::kWrongObjectKind,
                 "connector " + std::string(this->name()) + " is for sources only: " + name + "; use it in CREATE SOURCE");

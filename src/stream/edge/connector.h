@@ -16,6 +16,13 @@
 
 namespace laminar::stream {
 
+// What a sink takes: the changes of a view.
+struct SinkInput {
+  data::Schema schema;
+  bool append_only = false;
+  std::vector<uint32_t> key;  // columns that identify a row of the view; empty when none are known to
+};
+
 class Connector {
  public:
   virtual ~Connector() = default;
@@ -30,8 +37,8 @@ class Connector {
   // `schema` holds the declared columns, empty when the user declared none.
   virtual Result<std::unique_ptr<SourceDefinition>> make_source(const std::string& name, const data::Schema& schema,
                                                                 const OptionValues& options) const;
-  virtual Result<std::unique_ptr<SinkDefinition>> make_sink(const std::string& name, const data::Schema& schema,
-                                                            bool append_only, const OptionValues& options) const;
+  virtual Result<std::unique_ptr<SinkDefinition>> make_sink(const std::string& name, const SinkInput& input,
+                                                            const OptionValues& options) const;
   // `primary_key`: positions in `schema`; both empty where the user declared none.
   virtual Result<std::unique_ptr<LookupDefinition>> make_lookup(const std::string& name, const data::Schema& schema,
                                                                 const std::vector<uint32_t>& primary_key,

@@ -51,6 +51,7 @@ void Core::run(std::span<const Input> inputs, std::span<Stage* const> extra, boo
     Operator::set_meter(nullptr);
   }
   end_watch();
+  whole_tick_.store(info.tick, std::memory_order_release);
   tick_times_.record(static_cast<uint64_t>(monotonic_ns() - start_ns));
 }
 

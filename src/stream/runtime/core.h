@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -89,8 +90,13 @@ class Core {
   const std::vector<CoreTimes>& core_times() const { return core_times_; }
 
   uint64_t tick() const { return tick_; }
+  // The last tick that has run to its end; from any thread.
+  uint64_t whole_tick() const { return whole_tick_.load(std::memory_order_acquire); }
   // Recovery: ticks go on from here.
-  void set_tick(uint64_t tick) { tick_ = tick; }
+  void set_tick(uint64_t tick) {
+    tick_ = tick;
+    whole_tick_.store(tick, std::memory_order_release);
+  }
   // The tick that runs, or the last one.
   const TickInfo& current() const { return current_; }
   // For rows that enter operators between ticks, while a view catches up.
@@ -129,6 +135,7 @@ class Core {
     bool measured = false;
   } job_;
   uint64_t tick_ = 0;
+  std::atomic<uint64_t> whole_tick_{0};
   TickInfo current_;
   Histogram tick_times_;
   std::array<OperatorMeter, Crew::kCoresMax> meters_;  // by thread
