@@ -45,9 +45,7 @@ void append_copy(const data::Batch& batch, uint32_t row, uint64_t id, const data
 class ChangedSnapshot final : public Snapshot {
  public:
   ChangedSnapshot(std::unique_ptr<Snapshot> root, std::shared_ptr<const OwnChanges> own, const data::Schema& schema)
-      : root_(std::move(root)), own_(std::move(own)), left_(schema) {
-    left_.has_weights = left_.has_sequence = true;
-  }
+      : root_(std::move(root)), own_(std::move(own)), left_(schema) {}
   uint64_t tick() const override { return root_->tick(); }
   bool next(data::Batch& batch) override {
     if (root_->next(batch)) {
@@ -67,6 +65,7 @@ class ChangedSnapshot final : public Snapshot {
     while (first < batch.rows && !gone(first)) ++first;
     if (first == batch.rows) return;
     left_.clear();
+    left_.has_weights = left_.has_sequence = true;
     for (uint32_t row = 0; row < batch.rows; ++row) {
       if (gone(row)) continue;
       left_.append_row(batch, row, batch.weight(row));
