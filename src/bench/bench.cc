@@ -14,6 +14,7 @@ int run(std::span<const std::string> arguments) {
       "       laminar bench latency --rate R [--json]\n"
       "       laminar bench scaling [--cores N] [--view count|ohlc]\n"
       "       laminar bench reading [--rows N] [--percent P]\n"
+      "       laminar bench watermark [--keys N] [--rows N]\n"
       "       laminar bench recovery [--rows N] [--json]\n"
       "       laminar bench durable [--backend NAME] [--json]\n"
       "\n"
@@ -22,6 +23,7 @@ int run(std::span<const std::string> arguments) {
       "  latency   single rows, p50 to max, beside the round trip of a ring between two cores\n"
       "  scaling   a view on several cores, beside as many independent instances; its latency under open load\n"
       "  reading   latency under open load with and without an ad-hoc SELECT over the view beside it\n"
+      "  watermark a watermark PER KEY beside one of all keys: time per row, and rows kept where keys are late\n"
       "  recovery  a database in a folder: time to open it again, and rows that wait for the disk\n"
       "  durable   rows that wait for the disk, beside bare writes with a sync, for each io_backend\n"
       "\n"
@@ -39,6 +41,7 @@ int run(std::span<const std::string> arguments) {
   if (command == "latency") return run_latency(rest);
   if (command == "scaling") return run_scaling(rest);
   if (command == "reading") return run_reading(rest);
+  if (command == "watermark") return run_watermark(rest);
   if (command == "recovery") return run_recovery(rest);
   if (command == "durable") return run_durable(rest);
   const bool help = command == "--help" || command == "-h" || command == "help";

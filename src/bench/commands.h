@@ -12,6 +12,7 @@ int run_latency(std::span<const std::string> arguments);
 int run_scaling(std::span<const std::string> arguments);
 int run_reading(std::span<const std::string> arguments);
 int run_durable(std::span<const std::string> arguments);
+int run_watermark(std::span<const std::string> arguments);
 int run_recovery(std::span<const std::string> arguments);
 
 }  // namespace laminar::bench

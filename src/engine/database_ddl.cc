@@ -43,6 +43,7 @@ const sql::OptionText* find_option(const sql::OptionList& options, std::string_v
 // What every source takes, whatever its connector.
 constexpr OptionSpec kTimeOptions[] = {
     {.name = "partition_by", .doc = "the column whose values are partitions, each with a watermark of its own"},
+    {.name = "watermark_floor", .kind = OptionKind::kInterval, .doc = "of a watermark PER KEY: how far a key may lie behind the one that is furthest"},
     {.name = "idle_timeout", .kind = OptionKind::kInterval, .doc = "a partition without rows for this long holds no watermark back; 0 seconds: it always does"},
     {.name = "future_skew", .kind = OptionKind::kInterval, .doc = "how far ahead of the clock a row's time may lie before it no longer moves the watermark"},
 };
@@ -95,6 +96,44 @@ Status set_event_time(const data::Field& column, const sql::OptionText* unit, in
                 watermark_offset);
 }
 
+// PER KEY and its options, into `object` and how the source reads.
+Status set_key_watermarks(const sql::CreateSource& statement, const OptionValues& options, sql::Object& object, stream::SourceTime& time) {
+  const bool keyed = statement.watermark && !statement.watermark->key.empty();
+  if (options.has("watermark_floor")) {
+    if (!keyed) {
+      return Status(ErrorCode::kInvalidOption, "watermark_floor is of a watermark PER KEY: add PER KEY (column) to it", options.value_offset("watermark_floor"));
+    }
+    time.key_floor_us = options.integer("watermark_floor");
+  }
+  if (!keyed) return {};
+  if (options.has("partition_by")) {
+    return Status(ErrorCode::kInvalidOption, "partition_by and PER KEY are two ways to tell rows apart: leave one of them out",
+                  options.value_offset("partition_by"));
+  }
+  for (const std::string& name : statement.watermark->key) {
+    const auto found = std::find_if(object.columns.begin(), object.columns.end(), [&](const data::Field& f) { return lower(f.name) == lower(name); });
+    if (found == object.columns.end()) {
+      return Status(ErrorCode::kInvalidWatermark, "PER KEY names no column of the source: " + name, statement.watermark->key_offset);
+    }
+    const uint32_t column = static_cast<uint32_t>(found - object.columns.begin());
+    if (column == time.column) {
+      return Status(ErrorCode::kInvalidWatermark, "event time is no key: " + name + "; PER KEY names what sends the rows, such as a device",
+                    statement.watermark->key_offset);
+    }
+    if (std::find(time.key_columns.begin(), time.key_columns.end(), column) != time.key_columns.end()) {
+      return Status(ErrorCode::kInvalidWatermark, "PER KEY names a column twice: " + name, statement.watermark->key_offset);
+    }
+    if (found->type.kind == data::TypeKind::kBoxed) {
+      return Status(ErrorCode::kInvalidWatermark, "PER KEY needs columns of a plain type: " + name + " (" + found->type.text() + ")",
+                    statement.watermark->key_offset);
+    }
+    time.key_columns.push_back(column);
+  }
+  object.time_key = time.key_columns;
+  object.time_by_key_only = time.key_floor_us < 0;
+  return {};
+}
+
 // A relation with the columns that the plan gives.
 std::shared_ptr<sql::Object> object_of(const plan::ViewPlan& plan, ObjectKind kind, const std::string& name, const std::string& sql) {
   auto object = std::make_shared<sql::Object>();
@@ -107,6 +146,9 @@ std::shared_ptr<sql::Object> object_of(const plan::ViewPlan& plan, ObjectKind ki
     object->time_offset_us.push_back(column.time_offset_us);
     object->time_form.push_back(column.time_form);
   }
+  // What comes by the clock has lost the moves of its keys.
+  if (plan.emit != plan::EmitMode::kEvery) object->time_key = plan.root->time_key;
+  object->time_by_key_only = plan.root->time_by_key_only;
   object->sql = sql;
   return object;
 }
@@ -160,7 +202,7 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
   }
   const sql::OptionText* time_unit = find_option(statement.options, "time_unit");
   ASSIGN_OR_RETURN(OptionValues values,
-                   OptionValues::check(connector->source_options(), option_inputs(statement.options, {"connector", "time_unit", "partition_by", "idle_timeout", "future_skew"}),
+                   OptionValues::check(connector->source_options(), option_inputs(statement.options, {"connector", "time_unit", "partition_by", "watermark_floor", "idle_timeout", "future_skew"}),
                                        "source " + statement.name.name + " (connector " + std::string(connector->name()) + ")",
                                        statement.name.offset));
   sql::OptionList time_options;
@@ -233,6 +275,7 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
       }
       source_time.partition_column = static_cast<uint32_t>(by - columns.begin());
     }
+    RETURN_IF_ERROR(set_key_watermarks(statement, time_values, *object, source_time));
     object->time_form.resize(columns.size());
     RETURN_IF_ERROR(set_event_time(*found, time_unit, watermark_offset, *object, source_time));
     time = source_time;

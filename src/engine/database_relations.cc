@@ -283,6 +283,16 @@ Relation Database::watermarks_relation() {
     out.row().text(item.object->name).text(sql::kind_name(item.object->kind));
     time_or_null(out, item.source ? item.source->op.output_watermark() : item.view->watermark());
     out.text(item.source && item.source->op.output_idle() ? "idle" : item.source ? to_text(item.source->state) : to_text(item.view->state));
+    if (const stream::KeyWatermarks* keys = item.source ? item.source->op.key_watermarks() : nullptr) {
+      const stream::KeyWatermarks::Range range = keys->range();
+      const std::string of = " of " + std::to_string(keys->key_count()) + (keys->key_count() == 1 ? " key" : " keys");
+      for (const auto& [name, watermark] : {std::pair{"least", range.least}, std::pair{"greatest", range.greatest}}) {
+        out.row().text(item.object->name).text(name + of);
+        time_or_null(out, watermark);
+        out.text(to_text(item.source->state));
+      }
+      continue;
+    }
     for (uint32_t p = 0; item.source && item.source->op.partition_count() > 1 && p < item.source->op.partition_count(); ++p) {
       const stream::SourceOperator& op = item.source->op;
       out.row().text(item.object->name).text("partition " + op.partition_name(p));

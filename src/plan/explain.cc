@@ -136,6 +136,7 @@ std::string aggregate_text(const AggregateNode& node) {
     calls.push_back(std::move(call));
   }
   if (!calls.empty()) text += " calls=" + list_text(calls);
+  if (!node.close_key.empty()) text += " close=watermark per key " + columns_text(node.close_key, input);
   if (node.time_group) text += " complete=below watermark of " + node.columns[*node.time_group].name;
   return text + policy_text(node.emit, node.lateness_us);
 }
@@ -299,6 +300,8 @@ void explain_node(const Node& node, size_t depth, const Distribution* distributi
       if (*column.time_offset_us > 0) out += " + " + duration_text(*column.time_offset_us);
       if (*column.time_offset_us < 0) out += " - " + duration_text(-*column.time_offset_us);
     }
+    if (!node.time_key.empty()) out += " per key " + columns_text(node.time_key, node);
+    else if (node.time_by_key_only) out += " per key";
   }
   if (!node.state_bound.empty()) out += " state: " + node.state_bound;
   if (distribution) out += distribution->of(node).one_core ? " on one core" : " on all cores";

@@ -47,6 +47,10 @@ struct Node {
   // in what filters and projections make of a table; not in content that operators form anew each tick.
   bool keeps_order = false;
   std::vector<uint32_t> key;      // columns that identify a row, empty when none is known
+  // Rows come from a source whose watermark is one PER KEY: the columns that are the key, where all of them are there.
+  std::vector<uint32_t> time_key;
+  // And it has no watermark of all keys: nothing but windows of a key can wait for it.
+  bool time_by_key_only = false;
   std::string state_bound;        // for EXPLAIN: what bounds this node's state; empty when it keeps none
   int64_t offset = -1;            // in the script
 
@@ -147,6 +151,9 @@ struct AggregateNode : Node {
   std::optional<WindowSpec> window;
   EmitPolicy emit = EmitPolicy::kOnUpdate;
   int64_t lateness_us = 0;
+  // PER KEY: the input columns, all of them among the groups, whose own watermark closes a group's windows. Empty: that of
+  // the input does.
+  std::vector<uint32_t> close_key;
   int64_t retain_us = 0;  // closed windows keep their state so long, for REAPPLY LATE ROWS
   // Plain groups whose keys hold event time: a group whose time column lies below the watermark is final. Set to the
   // group output position; state of final groups is released where nobody needs it.

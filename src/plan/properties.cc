@@ -74,10 +74,24 @@ void derive_filter(FilterNode& node) {
   node.append_only = input.append_only;
   node.keeps_order = input.keeps_order;
   node.key = input.key;
+  node.time_key = input.time_key;
   for (size_t i = 0; i < node.columns.size(); ++i) {
     node.columns[i].time_offset_us = input.columns[i].time_offset_us;
     node.columns[i].time_form = input.columns[i].time_form;
   }
+}
+
+// Where the input columns stand among the expressions; empty when one is not there as it is.
+std::vector<uint32_t> projected(const std::vector<uint32_t>& columns, const ProjectNode& node) {
+  std::vector<uint32_t> result;
+  for (const uint32_t column : columns) {
+    const auto found = std::find_if(node.expressions.begin(), node.expressions.end(), [column](const expr::ExprPtr& e) {
+      return e->kind == ExprKind::kColumn && e->column == column;
+    });
+    if (found == node.expressions.end()) return {};
+    result.push_back(static_cast<uint32_t>(found - node.expressions.begin()));
+  }
+  return result;
 }
 
 void derive_project(ProjectNode& node) {
@@ -89,16 +103,8 @@ void derive_project(ProjectNode& node) {
     node.columns[i].time_offset_us = time_offset(expression, input);
     node.columns[i].time_form = expression.kind == ExprKind::kColumn ? input.columns[expression.column].time_form : TimeForm::kNone;
   }
-  for (const uint32_t key : input.key) {
-    const auto found = std::find_if(node.expressions.begin(), node.expressions.end(), [key](const expr::ExprPtr& e) {
-      return e->kind == ExprKind::kColumn && e->column == key;
-    });
-    if (found == node.expressions.end()) {
-      node.key.clear();
-      return;
-    }
-    node.key.push_back(static_cast<uint32_t>(found - node.expressions.begin()));
-  }
+  node.key = projected(input.key, node);
+  node.time_key = projected(input.time_key, node);
 }
 
 void derive_union_all(UnionAllNode& node) {
@@ -185,6 +191,7 @@ std::string aggregate_bound(const AggregateNode& node, size_t keys) {
   });
   if (holds_values) bound += " x their values";
   if (node.window || node.time_group) bound += ", released at watermark";
+  if (!node.close_key.empty()) bound += " of the key";
   return bound;
 }
 
@@ -214,6 +221,19 @@ void derive_aggregate(AggregateNode& node) {
     }
   }
   if (node.window && !window_in_output(node)) node.key.clear();
+  // Windows of a key whose watermark has moved are closed by it: those who read them have nothing to wait for.
+  node.time_key.clear();
+  if (node.window) {
+    const auto grouped = [&node](uint32_t column) {
+      return std::any_of(node.groups.begin(), node.groups.end(),
+                         [column](const AggregateNode::GroupOutput& group) { return group.kind == Kind::kKey && group.column == column; });
+    };
+    if (std::all_of(input.time_key.begin(), input.time_key.end(), grouped)) node.close_key = input.time_key;
+    else node.close_key.clear();
+  }
+  if (input.time_by_key_only) {
+    for (OutputColumn& column : node.columns) column.time_offset_us.reset();
+  }
   node.state_bound = aggregate_bound(node, keys);
 }
 
@@ -447,6 +467,11 @@ void derive_properties(Node& node) {
   if (node.kind == NodeKind::kScan) return;
   node.append_only = node.keeps_order = false;
   node.key.clear();
+  node.time_key.clear();
+  // A window has waited for its key; for what comes out of it there is nothing to wait for.
+  node.time_by_key_only = node.kind != NodeKind::kAggregate && std::any_of(node.inputs.begin(), node.inputs.end(), [](const NodePtr& input) {
+    return input->time_by_key_only;
+  });
   node.state_bound.clear();
   switch (node.kind) {
     case NodeKind::kScan: return;

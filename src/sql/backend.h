@@ -30,6 +30,8 @@ struct Object {
   // Per column: the offset of an event-time column from the object's watermark (OutputColumn::time_offset_us).
   std::vector<std::optional<int64_t>> time_offset_us;
   std::vector<plan::TimeForm> time_form;  // OutputColumn::time_form, empty where no column has one
+  std::vector<uint32_t> time_key;          // Node::time_key
+  bool time_by_key_only = false;           // Node::time_by_key_only
   // Bounds a join or GROUP BY may rely on: content is a finite relation (table, view), not an endless stream.
   bool holds_content = false;  // sources and streams: false, SELECT from them is refused or reads the live rest
   std::string sql;             // the statement that made it

@@ -148,8 +148,13 @@ void encode_source(const sql::CreateSource& statement, const data::Schema& colum
   }
   out.put(static_cast<uint32_t>(statement.primary_key.size()));
   for (const std::string& name : statement.primary_key) out.text(name);
-  out.put(static_cast<uint8_t>(statement.watermark.has_value()));
-  if (statement.watermark) out.text(statement.watermark->column).put(statement.watermark->delay_us);
+  // 0: no watermark, 1: one, 2: one per key.
+  out.put(static_cast<uint8_t>(!statement.watermark ? 0 : statement.watermark->key.empty() ? 1 : 2));
+  if (statement.watermark) {
+    out.text(statement.watermark->column).put(statement.watermark->delay_us);
+    if (!statement.watermark->key.empty()) out.put(static_cast<uint32_t>(statement.watermark->key.size()));
+    for (const std::string& name : statement.watermark->key) out.text(name);
+  }
   out.put(static_cast<uint32_t>(statement.options.size()));
   for (const sql::OptionText& option : statement.options) {
     out.text(option.key).text(option.value).put(static_cast<uint8_t>(option.kind)).put(option.interval_us);
@@ -171,10 +176,12 @@ bool decode_source(ByteReader& in, sql::CreateSource& statement, data::Schema& c
   }
   statement.primary_key.resize(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
   for (std::string& name : statement.primary_key) name = in.text();
-  if (in.get<uint8_t>() != 0) {
+  if (const uint8_t watermark = in.get<uint8_t>(); watermark != 0) {
     statement.watermark.emplace();
     statement.watermark->column = in.text();
     statement.watermark->delay_us = in.get<int64_t>();
+    if (watermark == 2) statement.watermark->key.resize(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
+    for (std::string& name : statement.watermark->key) name = in.text();
   }
   statement.options.resize(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
   for (sql::OptionText& option : statement.options) {

@@ -235,6 +235,48 @@ void keep_late_rows(Node& root) {
   });
 }
 
+// Where only the keys of a source have watermarks, windows of a key can wait for them and nothing else can.
+void refuse_watermark_of_all_keys(Node& root) {
+  const auto refuse = [](const Node& node, const std::string& what) {
+    const Node* scan = &node;
+    while (scan->kind != NodeKind::kScan) {
+      const auto below = std::find_if(scan->inputs.begin(), scan->inputs.end(), [](const NodePtr& input) { return input->time_by_key_only; });
+      scan = below->get();
+    }
+    const std::string& source = static_cast<const plan::ScanNode*>(scan)->object;
+    throw BindFailure(ErrorCode::kNeedsWatermark,
+                      what + " needs a watermark of all rows, and " + source + " has one PER KEY alone: group windows by the key, or give " +
+                          source + " a floor for all keys, WITH (watermark_floor = '1 hour')",
+                      node.offset);
+  };
+  visit_nodes(root, [&](Node& node) {
+    const bool by_key = std::any_of(node.inputs.begin(), node.inputs.end(), [](const NodePtr& input) { return input->time_by_key_only; });
+    if (!by_key) return;
+    if (node.kind == NodeKind::kAggregate) {
+      auto& aggregate = static_cast<plan::AggregateNode&>(node);
+      if (aggregate.window && aggregate.close_key.empty()) refuse(node, "a window that is not grouped by the key");
+      if (!aggregate.time_group) return;
+      if (aggregate.emit != EmitPolicy::kOnUpdate) refuse(node, "EMIT ON WINDOW CLOSE without a window");
+      aggregate.time_group.reset();
+    } else if (node.kind == NodeKind::kTopN) {
+      auto& top_n = static_cast<plan::TopNNode&>(node);
+      if (!top_n.time_partition) return;
+      if (top_n.emit != EmitPolicy::kOnUpdate) refuse(node, "a ranking that is told once");
+      top_n.time_partition.reset();
+    } else if (node.kind == NodeKind::kWindowAssign) {
+      refuse(node, "a window without GROUP BY");
+    } else if (node.kind == NodeKind::kSort) {
+      refuse(node, "ORDER BY of a stream");
+    } else if (node.kind == NodeKind::kJoin) {
+      const auto& join = static_cast<const plan::JoinNode&>(node);
+      if (join.time || join.retention) refuse(node, "a join within a time bound");
+    } else if (node.kind == NodeKind::kAsof) {
+      if (static_cast<const plan::AsofNode&>(node).timed) refuse(node, "an ASOF or temporal join of streams");
+    }
+  });
+  plan::derive_properties(root);
+}
+
 void set_policies(Node& root, EmitPolicy emit, int64_t lateness_us) {
   visit_nodes(root, [&](Node& node) {
     if (node.kind == NodeKind::kAggregate) {
@@ -480,6 +522,7 @@ const char* why_not_retained(Node& root, plan::AggregateNode*& window) {
       window = &aggregate;
       ++windows;
       if (aggregate.window->kind == plan::WindowKind::kSession) why = "sessions are not kept once they have ended";
+      if (!aggregate.close_key.empty()) why = "its windows close by key, and a closed one is not kept";
     } else if (node.kind == NodeKind::kWindowAssign) {
       why = "windows without GROUP BY have no result to correct";
     } else if (node.kind == NodeKind::kTopN && static_cast<plan::TopNNode&>(node).time_partition) {
@@ -569,6 +612,7 @@ Result<plan::ViewPlan> bind_view(duckdb::ClientContext& context, Backend&, const
     plan.root = std::move(relation.root);
     plan.inputs = std::move(relation.inputs);
     apply_emit(plan, statement);
+    refuse_watermark_of_all_keys(*plan.root);
     apply_retained_windows(plan, statement);
     apply_sort_memory(*plan.root, sort_memory, statement);
     if (plan.is_stream)
@@ -588,6 +632,7 @@ Result<plan::ViewPlan> bind_query(duckdb::ClientContext& context, Backend&, cons
     plan.is_stream = true;
     plan.root = std::move(relation.root);
     plan.inputs = std::move(relation.inputs);
+    refuse_watermark_of_all_keys(*plan.root);
     return plan;
   });
 }

@@ -261,13 +261,18 @@ void keep_one(std::vector<bool>& needed) {
   if (!needed.empty() && std::find(needed.begin(), needed.end(), true) == needed.end()) needed[0] = true;
 }
 
+void remap_all_or_none(std::vector<uint32_t>& columns, const ColumnMap& map) {
+  for (uint32_t& column : columns) column = map[column];
+  if (std::find(columns.begin(), columns.end(), kDropped) != columns.end()) columns.clear();
+}
+
 ColumnMap prune_scan(plan::ScanNode& scan, std::vector<bool> needed) {
   keep_one(needed);
   const ColumnMap map = keep_of(needed);
   keep(scan.columns, needed);
   keep(scan.source_columns, needed);
-  for (uint32_t& column : scan.key) column = map[column];
-  if (std::find(scan.key.begin(), scan.key.end(), kDropped) != scan.key.end()) scan.key.clear();
+  remap_all_or_none(scan.key, map);
+  remap_all_or_none(scan.time_key, map);
   return map;
 }
 
@@ -572,9 +577,9 @@ void merge_filters(NodePtr& node) {
 bool absorb_into_scan(NodePtr& node) {
   auto& project = static_cast<plan::ProjectNode&>(*node);
   auto& scan = static_cast<plan::ScanNode&>(*project.inputs[0]);
-  std::vector<uint32_t> source_columns, key;
+  std::vector<uint32_t> source_columns;
   std::vector<OutputColumn> columns;
-  std::vector<uint32_t> moved(scan.columns.size(), kDropped);
+  ColumnMap moved(scan.columns.size(), kDropped);
   for (uint32_t i = 0; i < project.expressions.size(); i++) {
     const Expr& expression = *project.expressions[i];
     if (expression.kind != ExprKind::kColumn || moved[expression.column] != kDropped ||
@@ -585,11 +590,10 @@ bool absorb_into_scan(NodePtr& node) {
     source_columns.push_back(scan.source_columns[expression.column]);
     columns.push_back(scan.columns[expression.column]);
   }
-  for (const uint32_t column : scan.key) key.push_back(moved[column]);
-  if (std::find(key.begin(), key.end(), kDropped) != key.end()) key.clear();
+  remap_all_or_none(scan.key, moved);
+  remap_all_or_none(scan.time_key, moved);
   scan.source_columns = std::move(source_columns);
   scan.columns = std::move(columns);
-  scan.key = std::move(key);
   NodePtr kept = std::move(project.inputs[0]);
   node = std::move(kept);
   return true;

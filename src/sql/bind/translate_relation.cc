@@ -200,6 +200,16 @@ NodePtr Translator::translate(LogicalOperator& op) {
   }
 }
 
+// The columns of a watermark per key, where the scan has all of them.
+static void note_time_key(plan::ScanNode& node, const Object& object) {
+  node.time_by_key_only = object.time_by_key_only;
+  for (const uint32_t key : object.time_key) {
+    const auto at = std::find(node.source_columns.begin(), node.source_columns.end(), key);
+    if (at == node.source_columns.end()) return node.time_key.clear();
+    node.time_key.push_back(static_cast<uint32_t>(at - node.source_columns.begin()));
+  }
+}
+
 NodePtr Translator::scan(duckdb::LogicalGet& get) {
   const auto* ours = dynamic_cast<const LaminarScanData*>(get.bind_data.get());
   if (!ours || !get.children.empty()) {
@@ -241,6 +251,7 @@ NodePtr Translator::scan(duckdb::LogicalGet& get) {
                              column < object.time_offset_us.size() ? object.time_offset_us[column] : std::nullopt,
                              column < object.time_form.size() ? object.time_form[column] : plan::TimeForm::kNone});
   }
+  note_time_key(*node, object);
   for (const uint32_t key : object.primary_key) {
     const auto at = std::find(node->source_columns.begin(), node->source_columns.end(), key);
     if (at == node->source_columns.end()) {

@@ -153,7 +153,7 @@ class ColumnListParser {
     return {};
   }
 
-  // WATERMARK FOR ts AS ts [- INTERVAL ...]
+  // WATERMARK FOR ts AS ts [- INTERVAL ...] [PER KEY (column, ...)]
   Status read_watermark() {
     if (source_.watermark) return Status(ErrorCode::kSyntaxError, "WATERMARK is given twice", cursor_.offset());
     WatermarkClause watermark;
@@ -173,9 +173,14 @@ class ColumnListParser {
                        read_interval(cursor_, IntervalSign::kNotNegative, "the watermark's delay"));
       watermark.delay_us = delay.us;
     }
-    if (cursor_.is("PER")) return not_implemented("WATERMARK ... PER KEY", cursor_.offset());
+    if (cursor_.is("PER")) {
+      watermark.key_offset = cursor_.offset();
+      cursor_.take();
+      RETURN_IF_ERROR(cursor_.expect("KEY"));
+      ASSIGN_OR_RETURN(watermark.key, cursor_.name_list("a column"));
+    }
     if (!cursor_.is_symbol(",") && !cursor_.is_symbol(")")) {
-      return cursor_.unexpected(watermark.delay_us ? ", or )" : "- INTERVAL '...', , or )");
+      return cursor_.unexpected(!watermark.key.empty() ? ", or )" : watermark.delay_us ? "PER KEY (column, ...), , or )" : "- INTERVAL '...', PER KEY (column, ...), , or )");
     }
     source_.watermark = std::move(watermark);
     return {};

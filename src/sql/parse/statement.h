@@ -43,7 +43,8 @@ struct SourceColumn {
 struct WatermarkClause {
   std::string column;
   int64_t delay_us = 0;  // WATERMARK FOR ts AS ts - INTERVAL delay
-  int64_t offset = -1;
+  std::vector<std::string> key;  // PER KEY (columns); empty: one watermark for all rows
+  int64_t offset = -1, key_offset = -1;
 };
 
 struct CreateSource {

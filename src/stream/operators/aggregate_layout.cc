@@ -76,14 +76,16 @@ char** AggregateLayout::find(StateTable& table, const uint32_t* rows, uint32_t c
   table.groups.find_or_create(key_columns_, hashes_.data(), rows, count, found_.data());
   if (needs_initialize_) initialize_raw(found_.data(), count);
   if (noting_changes_) {
-    for (uint32_t i = 0; i < count; ++i) {
-      uint32_t& mark = group_header(found_[i]).mark;
-      if (mark & kGroupUnsaved) continue;
-      mark |= kGroupUnsaved;
-      table.unsaved.push_back(found_[i]);
-    }
+    for (uint32_t i = 0; i < count; ++i) note_changed(table, found_[i]);
   }
   return found_.data();
+}
+
+void AggregateLayout::note_changed(StateTable& table, char* group) {
+  uint32_t& mark = group_header(group).mark;
+  if (!noting_changes_ || (mark & kGroupUnsaved)) return;
+  mark |= kGroupUnsaved;
+  table.unsaved.push_back(group);
 }
 
 void AggregateLayout::initialize_raw(char* const* groups, uint32_t count) {

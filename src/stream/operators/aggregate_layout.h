@@ -43,6 +43,8 @@ class AggregateLayout {
   void begin(const data::Batch& batch);
   // Groups of batch rows rows[0..count) (null: all), ready for update().
   char** find(StateTable& table, const uint32_t* rows, uint32_t count);
+  // The group's marks have changed without a row.
+  void note_changed(StateTable& table, char* group);
   // Adds the rows to groups(); rows that fail are appended to faults().
   void update(StatePool& pool, const uint32_t* rows, char* const* groups, uint32_t count);
   std::vector<RowFault>& faults() { return faults_; }

@@ -140,6 +140,12 @@ void Operator::emit(const data::Batch& batch) {
   note(this);
 }
 
+void Operator::emit_moves(KeyMoves moves) {
+  if (moves.empty()) return;
+  for (const Output& output : outputs_)
+    if (output.to->wants_input()) output.to->push_moves(output.port, moves);
+}
+
 void Operator::set_output_watermark(int64_t watermark) {
   if (watermark <= output_watermark_) return;
   output_watermark_ = watermark;

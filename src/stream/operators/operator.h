@@ -22,6 +22,7 @@
 #include "stream/runtime/histogram.h"
 #include "stream/state/fixed_rows.h"
 #include "stream/state/state_io.h"
+#include "stream/time/key_move.h"
 
 namespace laminar::stream {
 
@@ -69,6 +70,9 @@ class Operator {
   Operator& operator=(const Operator&) = delete;
 
   virtual void push(uint32_t port, const data::Batch& batch) = 0;
+  // The watermarks of keys that have moved in the tick, behind its rows; they live until the tick ends. Sent where the
+  // source has a watermark per key, and passed on by operators that leave its rows as they are.
+  virtual void push_moves(uint32_t port, KeyMoves) { (void)port; }
   // Default for stateless operators: pass the watermark on.
   virtual void finish(const TickInfo&) { set_output_watermark(input_watermark()); }
 
@@ -145,6 +149,7 @@ class Operator {
 
  protected:
   void emit(const data::Batch& batch);
+  void emit_moves(KeyMoves moves);
   // Never goes back: a lower value is ignored.
   void set_output_watermark(int64_t watermark);
   // Whether there are outputs that want input, but none that wants open windows.

@@ -13,6 +13,7 @@ class ScanOperator final : public Operator {
   explicit ScanOperator(const plan::ScanNode& node);
   // Port 0; `batch` has all columns of the object.
   void push(uint32_t port, const data::Batch& batch) override;
+  void push_moves(uint32_t, KeyMoves moves) override { emit_moves(moves); }
   bool saves_state() const override { return true; }  // it has none
 
  private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "stream/operators/keyed_groups.h"
 #include "stream/operators/session_recompute.h"
 #include "stream/operators/window_grid.h"
 #include "stream/state/column_store.h"
@@ -55,6 +56,11 @@ class SessionAggregate final : public AggregateOperator {
     label = "aggregate window=session";
     // With no lateness the first result is the last one.
     if (policy_ == EmitPolicy::kAfterWatermark && lateness_us_ == 0) policy_ = EmitPolicy::kOnWindowClose;
+    if (!node.close_key.empty()) {
+      keyed_ = std::make_unique<KeyedGroups>(node, layout_->shape());
+      timed_ = !node.inputs[0]->time_by_key_only;
+      if (policy_ == EmitPolicy::kAfterWatermark) key_watermark_offset_ = layout_->shape().append(sizeof(int64_t));
+    }
     outputs_changed();
   }
   ~SessionAggregate() override {
@@ -75,15 +81,20 @@ class SessionAggregate final : public AggregateOperator {
     if (!layout_->faults().empty()) report_faults();
   }
 
+  void push_moves(uint32_t, KeyMoves moves) override { moves_ = moves; }
+
   void finish(const TickInfo&) override {
+    const bool moved = last_watermark_ != input_watermark();
     last_watermark_ = input_watermark();
     const int64_t watermark = column_time(last_watermark_);
     due_.clear();
-    if (watermark != data::kWatermarkNone) timers_.advance(watermark, due_);
+    if (timed_ && watermark != data::kWatermarkNone) timers_.advance(watermark, due_);
+    if (!timed_ && moved) find_due(watermark);
     if (policy_ == EmitPolicy::kAfterWatermark) fire(watermark);
     changes_.flush(tracking_, emit_, erase_);
     free_merged();
     close(watermark);
+    moves_ = {};
     if (watermark == data::kWatermarkNone) return;
     // An end after the watermark less the lateness is the least that a change can still have.
     set_output_watermark(last_watermark_ == data::kWatermarkEnded ? last_watermark_ : shift_time(watermark, 1 - lateness_us_));
@@ -105,7 +116,8 @@ class SessionAggregate final : public AggregateOperator {
     pass();
   }
   uint64_t state_bytes() const override {
-    return pool_.held_bytes() + keys_.held_bytes() + timers_.held_bytes() + closed_rows_.held_bytes() + changes_.held_bytes();
+    return pool_.held_bytes() + keys_.held_bytes() + timers_.held_bytes() + closed_rows_.held_bytes() + changes_.held_bytes() +
+           (keyed_ ? keyed_->held_bytes() : 0);
   }
   uint64_t state_rows() const override { return open_sessions_ + closed_rows_.rows(); }
 
@@ -170,6 +182,8 @@ class SessionAggregate final : public AggregateOperator {
   }
   Session& session(char* group) const { return *reinterpret_cast<Session*>(group + session_offset_); }
   char*& head(char* key) const { return *reinterpret_cast<char**>(key + head_offset_); }
+  // With kAfterWatermark PER KEY: the watermark of its key, as far as it matters to the session.
+  int64_t& key_watermark(char* group) const { return *reinterpret_cast<int64_t*>(group + key_watermark_offset_); }
   int64_t end_of(char* group) const { return session(group).last + gap_; }
   int64_t close_time(char* group) const { return session(group).last + gap_ + lateness_us_; }
 
@@ -249,9 +263,12 @@ class SessionAggregate final : public AggregateOperator {
         s.reach = std::min(s.reach, link);
         if (time < s.start || time > s.last || tracking_) extend(group, time);
         groups_[i] = group;
-        continue;
+      } else {
+        groups_[i] = find_session(key_rows_[i], time, link, &merged);
       }
-      groups_[i] = find_session(key_rows_[i], time, link, &merged);
+      if (!key_watermark_offset_ || !batch.row_watermark) continue;
+      int64_t& passed = key_watermark(groups_[i]);
+      passed = std::max(passed, effective(batch, row));
     }
     if (!merged) return;
     for (uint32_t i = 0; i < count; ++i)
@@ -294,6 +311,8 @@ class SessionAggregate final : public AggregateOperator {
       const char* from = group;
       layout_->merge_states(&target, &from, 1, pool_);
       group_header(group).mark |= kGroupDead;
+      if (keyed_) keyed_->erase(group);
+      if (key_watermark_offset_) key_watermark(target) = std::max(key_watermark(target), key_watermark(group));
       s.merged_into = target;
       dead_.push_back(group);
       *merged = true;
@@ -327,9 +346,12 @@ class SessionAggregate final : public AggregateOperator {
     session(group) = Session{start, last, reach, head(key), key, nullptr, 0, 0, ++serial_};
     head(key) = group;
     ++open_sessions_;
+    if (keyed_) keyed_->insert(group, key);
+    if (key_watermark_offset_) key_watermark(group) = data::kWatermarkNone;
     return group;
   }
   void set_timer(char* group, int64_t time) {
+    if (!timed_) return;
     session(group).timer = time;
     session(group).timer_serial = ++timer_serial_;
     timers_.add({time, group, timer_serial_});
@@ -345,14 +367,43 @@ class SessionAggregate final : public AggregateOperator {
   void fire(int64_t watermark) {
     for (const TimerWheel::Timer& timer : due_)
       if (valid(timer) && end_of(timer.owner) <= watermark) changes_.touch_one(timer.owner, nullptr, tracking_);
+    for (const KeyMove& move : moves_) {
+      const int64_t after = column_time(move.after);
+      keyed_->each(move.key, [&](char* group, void*) {
+        key_watermark(group) = std::max(key_watermark(group), after);
+        if (end_of(group) <= after && (group_header(group).mark & kGroupHidden)) changes_.touch_one(group, nullptr, tracking_);
+      });
+    }
     for (const GroupChanges::Entry& entry : changes_.entries()) {
       uint32_t& mark = group_header(entry.group).mark;
-      mark = end_of(entry.group) <= watermark ? mark & ~kGroupHidden : mark | kGroupHidden;
+      const int64_t passed = key_watermark_offset_ ? std::max(watermark, key_watermark(entry.group)) : watermark;
+      mark = end_of(entry.group) <= passed ? mark & ~kGroupHidden : mark | kGroupHidden;
+    }
+  }
+  // Without timers, those that they would have found: for a watermark that moves by the user's word or at the end.
+  void find_due(int64_t watermark) {
+    each_session([&](char* group) {
+      if (end_of(group) <= watermark) due_.push_back({end_of(group), group, session(group).timer_serial});
+    });
+  }
+  // Sessions that the watermark of their key has passed, into closing_.
+  void close_keys() {
+    constexpr size_t kAhead = 16;
+    for (size_t i = 0; i < moves_.size(); ++i) {
+      if (i + kAhead < moves_.size()) keyed_->prefetch(moves_[i + kAhead].key);
+      const int64_t after = column_time(moves_[i].after);
+      taken_.clear();
+      keyed_->take(moves_[i].key, [&](char* group, void*) { return close_time(group) <= after; }, taken_);
+      for (const KeyedGroups::Entry& entry : taken_) {
+        group_header(entry.group).mark |= kGroupDead;  // its timer is nobody's any more
+        closing_.push_back(entry.group);
+      }
     }
   }
   // Sessions whose timer went off: closed, or given a new timer where they have grown since.
   void close(int64_t watermark) {
     closing_.clear();
+    if (keyed_) close_keys();
     for (size_t i = 0; i < due_.size(); ++i) {
       if (i + kPrefetchAhead < due_.size()) __builtin_prefetch(due_[i + kPrefetchAhead].owner + session_offset_);
       const TimerWheel::Timer& timer = due_[i];
@@ -394,6 +445,7 @@ class SessionAggregate final : public AggregateOperator {
     char** link = &head(session(group).key);
     while (*link != group) link = &session(*link).next;
     *link = session(group).next;
+    if (keyed_ && keyed_->linked(group)) keyed_->erase(group);
     forget_key(session(group).key);
   }
   void forget_key(char* key) {
@@ -424,6 +476,12 @@ class SessionAggregate final : public AggregateOperator {
   uint32_t head_offset_;
   GroupTable keys_;
   TimerWheel timers_;
+  // PER KEY; null: the input's watermark alone closes sessions. Where only keys have watermarks there are no timers.
+  std::unique_ptr<KeyedGroups> keyed_;
+  bool timed_ = true;
+  uint32_t key_watermark_offset_ = 0;
+  KeyMoves moves_;
+  std::vector<KeyedGroups::Entry> taken_;
   uint64_t saved_rows_ = 0;
   GroupChanges changes_;
   std::function<void(const GroupChanges::Entry&)> erase_;

@@ -23,6 +23,19 @@ struct SourceOperator::Partitioning {
   std::vector<uint64_t> sequence;
 };
 
+// A watermark for each value of some columns.
+struct SourceOperator::Keying {
+  Keying(const SourceTime& time, std::span<const data::Type> types)
+      : shape(types), watermarks(time.watermark, time.key_floor_us), columns(types.size()), hashes(data::kBatchRowsMax) {}
+  GroupShape shape;
+  KeyWatermarks watermarks;
+  std::vector<KeyMove> moves;   // of the running tick
+  std::vector<KeyMove> handed;  // those that operators still look at
+  // Scratch.
+  std::vector<data::Column> columns;
+  std::vector<uint64_t> hashes;
+};
+
 SourceOperator::~SourceOperator() = default;
 
 SourceOperator::SourceOperator(std::vector<data::Type> types, std::optional<SourceTime> time)
@@ -31,7 +44,14 @@ SourceOperator::SourceOperator(std::vector<data::Type> types, std::optional<Sour
   CHECK(!time_ || is_event_time_type(time_type()));
   label = "source";
   if (time_ && time_->partition_column) by_column_ = std::make_unique<Partitioning>(this->types()[*time_->partition_column]);
+  if (time_ && !time_->key_columns.empty()) {
+    std::vector<data::Type> key_types;
+    for (const uint32_t column : time_->key_columns) key_types.push_back(this->types()[column]);
+    by_key_ = std::make_unique<Keying>(*time_, key_types);
+  }
 }
+
+const KeyWatermarks* SourceOperator::key_watermarks() const { return by_key_ ? &by_key_->watermarks : nullptr; }
 
 void SourceOperator::ensure_partitions(uint32_t count, int64_t now_us) {
   if (count == 0) return;
@@ -61,12 +81,21 @@ void SourceOperator::push(uint32_t partition, const data::Batch& batch) {
   } else {
     const data::Column& column = batch.columns[time_->column];
     const int64_t* times = event_times_us(time_type(), column, batch.rows, times_.data());
+    if (by_key_) tracker_.touch(partition, now_us_);
     const WatermarkTracker::Judged judged =
-        tracker_.advance(partition, times, column.validity, batch.rows, now_us_, row_watermark_.data());
+        by_key_ ? advance_keys(batch, times, column.validity)
+                : tracker_.advance(partition, times, column.validity, batch.rows, now_us_, row_watermark_.data());
     if (judged.any_behind) out.row_watermark = row_watermark_.data();
     if (judged.future_rows > 0) report_future(batch, times, column.validity);
   }
   emit(out);
+}
+
+WatermarkTracker::Judged SourceOperator::advance_keys(const data::Batch& batch, const int64_t* times, const uint64_t* validity) {
+  Keying& by = *by_key_;
+  for (size_t k = 0; k < by.columns.size(); ++k) by.columns[k] = batch.columns[time_->key_columns[k]];
+  hash_keys(by.shape, by.columns, batch.rows, by.hashes.data());
+  return by.watermarks.advance(by.hashes.data(), times, validity, batch.rows, tracker_, now_us_, row_watermark_.data(), by.moves);
 }
 
 void SourceOperator::push_by_column(const data::Batch& batch) {
@@ -130,24 +159,42 @@ void SourceOperator::finish(const TickInfo& tick) {
   now_us_ = tick.now_us;
   if (ending_) tracker_.end_all();
   const int64_t combined = tracker_.combine(tick.now_us);
+  if (by_key_) {
+    by_key_->watermarks.raise_floor(combined);  // what was said of all rows: ADVANCE WATERMARK, the end
+    by_key_->handed.swap(by_key_->moves);
+    by_key_->moves.clear();
+    emit_moves(by_key_->handed);
+  }
   // First: one that comes back must not count with its new watermark among those that are idle.
   set_output_idle(tracker_.all_idle());
   // Without a time column only the end is known.
-  if (time_ || combined == data::kWatermarkEnded) set_output_watermark(combined);
+  if (by_key_) set_output_watermark(by_key_->watermarks.floor());
+  else if (time_ || combined == data::kWatermarkEnded) set_output_watermark(combined);
 }
 
-// Table 0, one record: the tracker, then offsets, clock, rows from the future, whether it ends.
+// Table 0, one record: the tracker, then offsets, clock, rows from the future, whether it ends, the floor of the keys.
+// Table 1: the keys, in pieces.
 void SourceOperator::save_state(StateSink& sink, bool) {
   ByteWriter out;
   tracker_.save(out);
   out.put(static_cast<uint32_t>(offsets_.size()));
   for (const uint64_t offset : offsets_) out.put(offset);
   out.put(now_us_).put(future_rows_).put(static_cast<uint8_t>(ending_));
+  if (by_key_) by_key_->watermarks.save(out);
   sink.put(0, "", out.view());
+  if (!by_key_) return;
+  sink.erase_prefix(1, "");
+  uint64_t piece = 0;
+  ByteWriter key;
+  by_key_->watermarks.save_keys([&](std::string_view bytes) {
+    key.clear();
+    put_ordered(piece++, key);
+    sink.put(1, key.view(), bytes);
+  });
 }
 
 Status SourceOperator::load_state(StateSource& source) {
-  return source.scan(0, [this](std::string_view, std::string_view value) -> Status {
+  RETURN_IF_ERROR(source.scan(0, [this](std::string_view, std::string_view value) -> Status {
     ByteReader in(value);
     if (!tracker_.load(in)) return damaged_state(label);
     offsets_.resize(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
@@ -155,7 +202,12 @@ Status SourceOperator::load_state(StateSource& source) {
     now_us_ = in.get<int64_t>();
     future_rows_ = in.get<uint64_t>();
     ending_ = in.get<uint8_t>() != 0;
+    if (by_key_ && !by_key_->watermarks.load(in)) return damaged_state(label);
     return in.ok() ? Status() : damaged_state(label);
+  }));
+  return source.scan(1, [this](std::string_view, std::string_view value) -> Status {
+    ByteReader in(value);
+    return by_key_ && by_key_->watermarks.load_keys(in) ? Status() : damaged_state(label);
   });
 }
 

@@ -5,7 +5,10 @@
 // partition, each of its values is one, in order of appearance, and the port does not matter. A tick starts with
 // begin_tick(), which brings the clock.
 //
-// State:  a watermark and an offset for each partition.
+// PER KEY, the values of some columns have a watermark each (time/key_watermarks.h): rows are judged by that of their key,
+// its moves go to the operators behind the rows of a tick, and the source's own watermark is the floor of all keys.
+//
+// State:  a watermark and an offset for each partition; a watermark for each key.
 // Bounds: kPartitionsMax partitions; values of the column beyond that share the last one.
 // Errors: a row further ahead of the clock than the skew is counted and reported, flows on, and moves no watermark.
 //         A row without a time flows on too; operators that need its time count it.
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "stream/operators/operator.h"
+#include "stream/time/key_watermarks.h"
 #include "stream/time/watermark_tracker.h"
 
 namespace laminar::stream {
@@ -26,6 +30,9 @@ struct SourceTime {
   std::optional<data::Type> read_as = {};  // BIGINT: the timestamp type that counts in its unit
   WatermarkOptions watermark = {};
   std::optional<uint32_t> partition_column = {};
+  // PER KEY: the columns that are the key, and how far behind the greatest watermark of all no key lies; < 0: any.
+  std::vector<uint32_t> key_columns = {};
+  int64_t key_floor_us = -1;
 };
 
 class SourceOperator final : public Operator {
@@ -62,6 +69,8 @@ class SourceOperator final : public Operator {
   bool partition_ended(uint32_t partition) const { return tracker_.partition_ended(partition); }
   // What the partition column says, as text; the number where no column does.
   std::string partition_name(uint32_t partition) const;
+  // Null without PER KEY.
+  const KeyWatermarks* key_watermarks() const;
 
   bool saves_state() const override { return true; }
   void save_state(StateSink& sink, bool full) override;
@@ -70,6 +79,8 @@ class SourceOperator final : public Operator {
  private:
   const data::Type& time_type() const { return time_->read_as ? *time_->read_as : types()[time_->column]; }
   struct Partitioning;
+  struct Keying;
+  WatermarkTracker::Judged advance_keys(const data::Batch& batch, const int64_t* times, const uint64_t* validity);
   void push_by_column(const data::Batch& batch);
   void report_future(const data::Batch& batch, const int64_t* times, const uint64_t* validity);
 
@@ -80,6 +91,7 @@ class SourceOperator final : public Operator {
   int64_t now_us_ = 0;
   uint64_t future_rows_ = 0;
   std::unique_ptr<Partitioning> by_column_;
+  std::unique_ptr<Keying> by_key_;
   bool ending_ = false;
 };
 

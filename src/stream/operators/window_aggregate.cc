@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "stream/operators/keyed_groups.h"
 #include "stream/operators/window_grid.h"
 #include "stream/state/column_store.h"
 #include "stream/state/row_log_io.h"
@@ -40,6 +41,12 @@ class WindowAggregate final : public AggregateOperator {
     label = std::string("aggregate window=") + plan::to_text(node.window->kind);
     retain_us_ = node.retain_us;
     can_slice_ = !grid_.tumbles() && layout_->mergeable() && !layout_->retracts() && retain_us_ == 0 && !grid_.zone;
+    if (!node.close_key.empty()) {
+      keyed_ = std::make_unique<KeyedGroups>(node, layout_->shape());
+      can_slice_ = false;
+      // With no lateness the first result is the last one.
+      if (policy_ == EmitPolicy::kAfterWatermark && lateness_us_ == 0) policy_ = EmitPolicy::kOnWindowClose;
+    }
     outputs_changed();
   }
   ~WindowAggregate() override {
@@ -54,12 +61,17 @@ class WindowAggregate final : public AggregateOperator {
     if (!layout_->faults().empty()) report_faults();
   }
 
+  void push_moves(uint32_t, KeyMoves moves) override { moves_ = moves; }
+
   void finish(const TickInfo&) override {
+    if (keyed_ && policy_ == EmitPolicy::kAfterWatermark) fire_keys(open_from(column_time(input_watermark())));
     changes_.flush(tracking_, emit_, erase_);
     last_watermark_ = input_watermark();
+    if (keyed_) close_keys();
+    moves_ = {};
     const int64_t watermark = column_time(last_watermark_);
     if (watermark == data::kWatermarkNone) return;
-    if (policy_ == EmitPolicy::kAfterWatermark && !sliced_) fire(open_from(watermark));
+    if (policy_ == EmitPolicy::kAfterWatermark && !sliced_ && !keyed_) fire(open_from(watermark));
     const int64_t from = open_from(shift_time(watermark, -lateness_us_));
     if (sliced_) close_sliced(from);
     else close_direct(retain_us_ == 0 ? from : released_before(watermark));
@@ -90,11 +102,13 @@ class WindowAggregate final : public AggregateOperator {
       if (policy_ == EmitPolicy::kOnUpdate) each_sliced_window(kNoneClosed, kAllClosed, visit);
       return;
     }
-    for (const auto& window : windows_)
-      if (policy_ == EmitPolicy::kOnUpdate || window->fired) visit_groups(*window->table, window->start, window->end, visit);
+    for (const auto& window : windows_) {
+      if (keyed_ && policy_ != EmitPolicy::kOnUpdate) visit_shown(*window, visit);
+      else if (policy_ == EmitPolicy::kOnUpdate || window->fired) visit_groups(*window->table, window->start, window->end, visit);
+    }
   }
   uint64_t state_bytes() const override {
-    uint64_t bytes = closed_rows_.held_bytes() + changes_.held_bytes();
+    uint64_t bytes = closed_rows_.held_bytes() + changes_.held_bytes() + (keyed_ ? keyed_->held_bytes() : 0);
     for (const auto& table : tables_) bytes += table->pool.held_bytes() + table->groups.held_bytes();
     return bytes;
   }
@@ -170,10 +184,11 @@ class WindowAggregate final : public AggregateOperator {
       if (sliced_) {
         layout_->load(*find_slice(number, first).table, key, state);
       } else {
-        const Window& window = find_window(number);
+        Window& window = find_window(number);
         char* group = layout_->load(*window.table, key, state);
+        if (keyed_) keyed_->insert(group, &window);
         // The first result of the window told of all its groups, also of those whose records are older.
-        if (window.fired && layout_->alive(group)) group_header(group).mark |= kGroupEmitted;
+        if (window.fired && !keyed_ && layout_->alive(group)) group_header(group).mark |= kGroupEmitted;
       }
       return key.ok() && state.ok() ? Status() : damaged_state(label);
     }));
@@ -363,9 +378,10 @@ class WindowAggregate final : public AggregateOperator {
   }
   void update_window(Window& window, const uint32_t* rows, uint32_t count) {
     char** groups = layout_->find(*window.table, rows, count);
+    if (keyed_) follow_keys(window, rows, groups, count);
     if (policy_ == EmitPolicy::kOnUpdate) {
       if (tracking_ || layout_->retracts()) changes_.touch(groups, count, &window, tracking_);
-    } else if (window.fired) {
+    } else if (window.fired && !keyed_) {
       changes_.touch(groups, count, &window, tracking_);
     }
     layout_->update(window.table->pool, rows, groups, count);
@@ -434,6 +450,115 @@ class WindowAggregate final : public AggregateOperator {
       emit_groups(groups_.data(), starts_.data(), ends_.data(), n, visit);
   }
 
+  // Of groups that rows come for: new ones are put under their keys. With kAfterWatermark a group is hidden until the
+  // watermark of its key has passed the window; for one that comes later that is now.
+  void follow_keys(Window& window, const uint32_t* rows, char* const* groups, uint32_t count) {
+    const int64_t* row_watermark = layout_->batch().row_watermark;
+    for (uint32_t i = 0; i < count; ++i) {
+      if (!keyed_->linked(groups[i])) {
+        keyed_->insert(groups[i], &window);
+        if (policy_ == EmitPolicy::kAfterWatermark) group_header(groups[i]).mark |= kGroupHidden;
+      }
+      if (policy_ != EmitPolicy::kAfterWatermark) continue;
+      uint32_t& mark = group_header(groups[i]).mark;
+      if ((mark & kGroupHidden) && row_watermark && column_time(row_watermark[rows ? rows[i] : i]) >= window.end) mark &= ~kGroupHidden;
+      if (!(mark & kGroupHidden)) changes_.touch_one(groups[i], &window, tracking_);
+    }
+  }
+  // Whether no window ends between two watermarks, lateness taken off already.
+  bool no_end_between(int64_t before, int64_t after) {
+    if (before >= same_from_ && after < same_to_) return true;
+    const int64_t from = open_from(before);
+    if (from != open_from(after)) return false;
+    if (from == kNoneClosed || from == kAllClosed) return true;
+    same_from_ = before;
+    same_to_ = grid_.end(from);
+    return true;
+  }
+  // Calls with each key whose watermark has passed the end of a window, and that watermark in column time.
+  template <class Visit>
+  void each_passed(int64_t lateness_us, const Visit& visit) {
+    if (windows_.empty()) return;
+    const int64_t least = windows_.front()->end;
+    for (size_t i = 0; i < moves_.size(); ++i) {
+      const int64_t after = shift_time(column_time(moves_[i].after), -lateness_us);
+      if (after < least || no_end_between(shift_time(column_time(moves_[i].before), -lateness_us), after)) continue;
+      visit(moves_[i].key, after);
+    }
+  }
+  void show(char* group, Window& window) {
+    uint32_t& mark = group_header(group).mark;
+    if (!(mark & kGroupHidden)) return;
+    mark &= ~kGroupHidden;
+    layout_->note_changed(*window.table, group);
+    changes_.touch_one(group, &window, tracking_);
+  }
+  // First results: of the keys that have passed a window, and of the windows before `from`, which all have.
+  void fire_keys(int64_t from) {
+    each_passed(0, [this](uint64_t key, int64_t watermark) {
+      keyed_->each(key, [&](char* group, void* owner) {
+        Window& window = *static_cast<Window*>(owner);
+        if (window.end <= watermark) show(group, window);
+      });
+    });
+    for (Window* window : windows_) {
+      if (window->number >= from) break;
+      if (window->fired) continue;
+      window->fired = true;
+      GroupTable::Cursor cursor;
+      while (uint32_t n = window->table->groups.next(cursor, groups_.data(), kBatchRowsMax))
+        for (uint32_t i = 0; i < n; ++i) show(groups_[i], *window);
+    }
+  }
+  void visit_shown(const Window& window, const BatchVisitor& visit) {
+    std::fill(starts_.begin(), starts_.end(), window.start);
+    std::fill(ends_.begin(), ends_.end(), window.end);
+    GroupTable::Cursor cursor;
+    while (uint32_t n = window.table->groups.next(cursor, groups_.data(), kBatchRowsMax)) {
+      uint32_t shown = 0;
+      for (uint32_t i = 0; i < n; ++i)
+        if (!(group_header(groups_[i]).mark & kGroupHidden)) groups_[shown++] = groups_[i];
+      emit_groups(groups_.data(), starts_.data(), ends_.data(), shown, visit);
+    }
+  }
+  // Groups whose key has passed their window and the lateness.
+  void close_keys() {
+    closing_.clear();
+    each_passed(lateness_us_, [this](uint64_t key, int64_t watermark) {
+      keyed_->take(key, [watermark](char*, void* owner) { return static_cast<Window*>(owner)->end <= watermark; }, closing_);
+    });
+    if (closing_.empty()) return;
+    const BatchVisitor* visit = closing();
+    for (size_t begin = 0; visit && begin < closing_.size(); begin += kBatchRowsMax) {
+      const uint32_t n = static_cast<uint32_t>(std::min<size_t>(kBatchRowsMax, closing_.size() - begin));
+      for (uint32_t i = 0; i < n; ++i) {
+        const Window& window = *static_cast<Window*>(closing_[begin + i].owner);
+        groups_[i] = closing_[begin + i].group;
+        starts_[i] = window.start;
+        ends_[i] = window.end;
+      }
+      emit_groups(groups_.data(), starts_.data(), ends_.data(), n, *visit);
+    }
+    bool any_empty = false;
+    for (const KeyedGroups::Entry& entry : closing_) {
+      Window& window = *static_cast<Window*>(entry.owner);
+      layout_->erase(*window.table, entry.group);
+      any_empty |= window.table->groups.size() == 0;
+    }
+    if (!any_empty) return;
+    std::erase_if(windows_, [this](Window* window) {
+      if (window->table->groups.size() != 0) return false;
+      release(window);
+      return true;
+    });
+    last_window_ = nullptr;
+  }
+  void release(Window* window) {
+    note_closed(window->number, 0);
+    give_back(window->table);
+    free_windows_.push_back(window);
+  }
+
   // First results of the windows before `from`.
   void fire(int64_t from) {
     auto at = std::lower_bound(windows_.begin(), windows_.end(), fired_before_, [](const Window* w, int64_t n) { return w->number < n; });
@@ -461,13 +586,18 @@ class WindowAggregate final : public AggregateOperator {
     while (n < windows_.size() && windows_[n]->number < from) {
       Window* window = windows_[n++];
       if (const BatchVisitor* visit = closing()) visit_groups(*window->table, window->start, window->end, *visit);
-      note_closed(window->number, 0);
-      give_back(window->table);
-      free_windows_.push_back(window);
+      if (keyed_) forget_keys(*window);
+      release(window);
     }
     if (n == 0) return;
     windows_.erase(windows_.begin(), windows_.begin() + static_cast<ptrdiff_t>(n));
     last_window_ = nullptr;
+  }
+
+  void forget_keys(const Window& window) {
+    GroupTable::Cursor cursor;
+    while (uint32_t n = window.table->groups.next(cursor, groups_.data(), kBatchRowsMax))
+      for (uint32_t i = 0; i < n; ++i) keyed_->erase(groups_[i]);
   }
 
   void close_sliced(int64_t from) {
@@ -541,6 +671,12 @@ class WindowAggregate final : public AggregateOperator {
   bool closed_only_ = false;  // the outputs are told of windows when they close
   int64_t last_watermark_ = data::kWatermarkNone;  // of the last finish(), stream time
   int64_t closed_before_ = kNoneClosed;            // sliced: windows before it are closed
+
+  // PER KEY; null: the input's watermark alone closes windows.
+  std::unique_ptr<KeyedGroups> keyed_;
+  KeyMoves moves_;
+  std::vector<KeyedGroups::Entry> closing_;
+  int64_t same_from_ = 0, same_to_ = 0;  // no window ends between them
 
   std::vector<std::unique_ptr<StateTable>> tables_;
   std::vector<StateTable*> free_tables_;

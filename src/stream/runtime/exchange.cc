@@ -73,9 +73,19 @@ class Exchange::Sender final : public Operator {
     for (uint32_t to = 0; to < receivers; ++to) exchange_.box(core_, to).append(types(), batch, selections_[to].data(), counts_[to]);
   }
 
+  // Every sender has the same moves: receivers take those of the first.
+  void push_moves(uint32_t, KeyMoves moves) override { coming_ = moves; }
+  void finish(const TickInfo& tick) override {
+    moves_ = coming_;
+    coming_ = {};
+    Operator::finish(tick);
+  }
+  KeyMoves moves() const { return moves_; }
+
  private:
   Exchange& exchange_;
   const uint32_t core_;
+  KeyMoves coming_, moves_;
   GroupShape shape_;
   std::vector<data::Column> keys_;
   std::vector<uint64_t> hashes_;
@@ -104,6 +114,7 @@ class Exchange::Receiver final : public Operator {
       watermark = std::min(watermark, exchange_.senders_[s]->output_watermark());
       idle &= exchange_.senders_[s]->output_idle();
     }
+    emit_moves(exchange_.senders_[0]->moves());
     set_output_idle(idle);
     set_output_watermark(watermark);
   }
@@ -129,7 +140,7 @@ Operator& Exchange::sender(uint32_t core) { return *senders_[core]; }
 Operator& Exchange::receiver(uint32_t core) { return *receivers_[core]; }
 
 void Exchange::start() {
-  for (auto& sender : senders_) sender->finish({});
+  for (auto& sender : senders_) sender->finish(TickInfo{});
   for (auto& receiver : receivers_) receiver->finish({});
 }
 

@@ -32,6 +32,7 @@ void Intake::prepare(uint32_t cores) {
 
 void Intake::clear() {
   items_.clear();
+  moves_.clear();
   rows_ = 0;
   row_watermarks_used_ = 0;
   sequences_used_ = 0;
@@ -69,6 +70,10 @@ void Intake::run(uint32_t core, uint32_t cores) {
       if (reader.whole) reader.scan->push(0, batch);
       else if (first < last) reader.scan->push(0, share);
     }
+  }
+  for (const Moves& item : moves_) {
+    for (const SourceFan::Reader& reader : item.fan->readers_)
+      if (reader.core == core) reader.scan->push_moves(0, item.moves);
   }
 }
 

@@ -21,6 +21,8 @@ class SourceFan;
 class Intake {
  public:
   void add(SourceFan* fan, const data::Batch& batch);
+  // All cores get them, each behind its rows.
+  void add_moves(SourceFan* fan, KeyMoves moves) { moves_.push_back({fan, moves}); }
   uint64_t rows() const { return rows_; }
   bool empty() const { return items_.empty(); }
   // Before run(), on the leader.
@@ -35,7 +37,12 @@ class Intake {
     data::Batch batch;
     uint64_t begin;  // rows before it
   };
+  struct Moves {
+    SourceFan* fan;
+    KeyMoves moves;
+  };
   std::vector<Item> items_;
+  std::vector<Moves> moves_;
   uint64_t rows_ = 0;
   std::vector<std::vector<data::Column>> slices_;  // columns of a cut batch, by core
   std::vector<std::unique_ptr<std::vector<int64_t>>> row_watermarks_;  // copies: the source uses its own again
@@ -49,6 +56,7 @@ class SourceFan final : public Operator {
   SourceFan(std::vector<data::Type> types, Intake& intake) : Operator(std::move(types)), intake_(intake) { label = "fan"; }
 
   void push(uint32_t, const data::Batch& batch) override { intake_.add(this, batch); }
+  void push_moves(uint32_t, KeyMoves moves) override { intake_.add_moves(this, moves); }
   bool wants_input() const override { return has_outputs(); }
 
   // Between ticks. `whole`: all rows, not a share.

@@ -72,6 +72,19 @@ void hash_keys(const GroupShape& shape, std::span<const Column> keys, uint32_t r
   }
 }
 
+uint64_t hash_group_keys(const GroupShape& shape, const char* group, std::span<const uint32_t> keys) {
+  uint64_t hash = 0;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const GroupShape::Key& key = shape.keys[keys[i]];
+    uint64_t h = kNullHash;
+    if (!(group_header(group).nulls >> keys[i] & 1)) {
+      h = with_physical(key.physical, [&]<class T>() { return hash_value(load<T>(group + key.offset)); });
+    }
+    hash = i == 0 ? h : hash_combine(hash, h);
+  }
+  return hash;
+}
+
 char* GroupTable::take_row(uint64_t hash) {
   char* row;
   if (free_) {

@@ -54,6 +54,9 @@ struct GroupShape {
 // intervals by their normalized value.
 void hash_keys(const GroupShape& shape, std::span<const data::Column> keys, uint32_t rows, uint64_t* hashes);
 
+// The same of some keys of a group, in the order given.
+uint64_t hash_group_keys(const GroupShape& shape, const char* group, std::span<const uint32_t> keys);
+
 class GroupTable {
  public:
   GroupTable(const GroupShape* shape, StatePool* pool) : shape_(shape), pool_(pool) {}
