@@ -53,15 +53,20 @@ std::string order_text(const std::vector<SortKey>& order, const Node& input) {
 }
 
 std::string window_text(const WindowSpec& window, const Node& input) {
+  const auto length = [&window](int64_t us) {
+    if (!window.zone || !window.zone->months()) return duration_text(us);
+    const int64_t months = us / kCalendarMonthUs;
+    return std::to_string(months) + (months == 1 ? " month" : " months");
+  };
   std::string text = std::string(to_text(window.kind)) + "(" + input.columns[window.time_column].name;
   switch (window.kind) {
-    case WindowKind::kTumble: text += ", size " + duration_text(window.size_us); break;
-    case WindowKind::kHop: text += ", slide " + duration_text(window.slide_us) + ", size " + duration_text(window.size_us); break;
-    case WindowKind::kCumulate: text += ", step " + duration_text(window.slide_us) + ", size " + duration_text(window.size_us); break;
+    case WindowKind::kTumble: text += ", size " + length(window.size_us); break;
+    case WindowKind::kHop: text += ", slide " + length(window.slide_us) + ", size " + length(window.size_us); break;
+    case WindowKind::kCumulate: text += ", step " + length(window.slide_us) + ", size " + length(window.size_us); break;
     case WindowKind::kSession: text += ", gap " + duration_text(window.gap_us); break;
   }
-  if (window.offset_us != 0) text += ", offset " + duration_text(window.offset_us);
-  if (window.zone) text += ", timezone " + window.zone->name();
+  if (window.offset_us != 0) text += ", offset " + length(window.offset_us);
+  if (window.zone && !window.zone->name().empty()) text += ", timezone " + window.zone->name();
   return text + ")";
 }
 

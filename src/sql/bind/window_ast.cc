@@ -14,6 +14,7 @@
 #include <functional>
 #include <set>
 
+#include "plan/calendar.h"
 #include "sql/bind/bind_failure.h"
 #include "sql/functions/time_zone.h"
 #include "sql/functions/window_functions.h"
@@ -63,6 +64,7 @@ bool is_window_column(const ParsedExpression& expression, const char* name) {
 struct WindowArguments {
   WindowKind kind = WindowKind::kTumble;
   int64_t size_us = 0, slide_us = 0, offset_us = 0;
+  bool months = false;  // lengths are in the time of plan/calendar.h
   std::string zone;  // timezone => '...', empty without
 };
 
@@ -83,7 +85,8 @@ class Rewriter {
 
   WindowArguments check_arguments(const duckdb::FunctionExpression& call, size_t first_interval);
   std::string zone_name(const ParsedExpression& argument, const duckdb::FunctionExpression& call, WindowKind kind, bool last);
-  int64_t constant_interval(const ParsedExpression& argument, const duckdb::FunctionExpression& call, const char* what);
+  // In microseconds; months in those of plan/calendar.h, where `months` may be set.
+  int64_t constant_interval(const ParsedExpression& argument, const duckdb::FunctionExpression& call, const char* what, bool* months);
   ExpressionPtr window_list(const char* function, const WindowArguments& arguments, const ParsedExpression& time,
                             const duckdb::FunctionExpression& call, const char* alias);
 
@@ -195,9 +198,11 @@ void Rewriter::visit_expression(ExpressionPtr& expression) {
                           "and window_end; TUMBLE_START and TUMBLE_END give the ends of a time's window anywhere",
                           location_of(*expression));
       }
-      if (!check_arguments(call, 1).zone.empty()) {
+      const WindowArguments arguments = check_arguments(call, 1);
+      if (!arguments.zone.empty() || arguments.months) {
         throw BindFailure(ErrorCode::kWrongArguments,
-                          "a window of a time zone has no place in an expression: use it in GROUP BY, or as a table in FROM, "
+                          std::string(arguments.months ? "a window of months" : "a window of a time zone") +
+                              " has no place in an expression: use it in GROUP BY, or as a table in FROM, "
                           "and select window_start and window_end",
                           location_of(*expression));
       }
@@ -207,7 +212,7 @@ void Rewriter::visit_expression(ExpressionPtr& expression) {
 }
 
 int64_t Rewriter::constant_interval(const ParsedExpression& argument, const duckdb::FunctionExpression& call,
-                                    const char* what) {
+                                    const char* what, bool* months) {
   const std::string function = StringUtil::Upper(call.function_name);
   const int64_t offset = location_of(argument) >= 0 ? location_of(argument) : location_of(call);
   bool constant = true;
@@ -242,7 +247,7 @@ int64_t Rewriter::constant_interval(const ParsedExpression& argument, const duck
     throw BindFailure(ErrorCode::kInvalidInterval, std::string("the ") + what + " of " + function + " is NULL", offset);
   }
   const auto interval = value.GetValue<duckdb::interval_t>();
-  if (interval.months != 0) {
+  if (interval.months != 0 && !months) {
     throw BindFailure(ErrorCode::kInvalidInterval,
                       std::string("the ") + what + " of " + function +
                           " has months or years, which have no fixed length: " + value.ToString(),
@@ -251,6 +256,21 @@ int64_t Rewriter::constant_interval(const ParsedExpression& argument, const duck
   // 36,000 years: twice that, and the arithmetic of windows could leave its range.
   constexpr int64_t kLongestUs = int64_t{1} << 60;
   int64_t microseconds = 0;
+  if (interval.months != 0) {
+    if (interval.days != 0 || interval.micros != 0) {
+      throw BindFailure(ErrorCode::kInvalidInterval,
+                        std::string("the ") + what + " of " + function + " has months and days or less: " + value.ToString() +
+                            "; months have no fixed length, so whole months it must be",
+                        offset);
+    }
+    *months = true;
+    if (!__builtin_mul_overflow(int64_t{interval.months}, plan::kCalendarMonthUs, &microseconds) && microseconds <= kLongestUs &&
+        microseconds >= -kLongestUs) {
+      return microseconds;
+    }
+    throw BindFailure(ErrorCode::kInvalidInterval,
+                      std::string("the ") + what + " of " + function + " is too long: " + value.ToString(), offset);
+  }
   if (!duckdb::Interval::TryGetMicro(interval, microseconds) || microseconds > kLongestUs || microseconds < -kLongestUs) {
     throw BindFailure(ErrorCode::kInvalidInterval,
                       std::string("the ") + what + " of " + function + " is too long: " + value.ToString(), offset);
@@ -309,7 +329,13 @@ WindowArguments Rewriter::check_arguments(const duckdb::FunctionExpression& call
   }
   const auto interval = [&](size_t i, const char* what, bool positive) {
     const ParsedExpression& argument = *call.children[first_interval + i];
-    const int64_t microseconds = constant_interval(argument, call, what);
+    bool months = false;
+    const int64_t microseconds = constant_interval(argument, call, what, arguments.kind == WindowKind::kSession ? nullptr : &months);
+    if (i > 0 && microseconds != 0 && months != arguments.months) {
+      throw BindFailure(ErrorCode::kInvalidInterval, function + " takes months in all of its intervals or in none",
+                        location_of(argument) >= 0 ? location_of(argument) : location_of(call));
+    }
+    if (i == 0) arguments.months = months;
     if (positive && microseconds <= 0) {
       throw BindFailure(ErrorCode::kInvalidInterval,
                         std::string("the ") + what + " of " + function + " must be positive",
@@ -363,6 +389,7 @@ ExpressionPtr Rewriter::window_list(const char* function, const WindowArguments&
   inner.push_back(number(arguments.slide_us));
   inner.push_back(number(arguments.offset_us));
   inner.push_back(make_uniq<duckdb::ConstantExpression>(duckdb::Value(arguments.zone)));
+  inner.push_back(make_uniq<duckdb::ConstantExpression>(duckdb::Value::BOOLEAN(arguments.months)));
   auto list = make_uniq<duckdb::FunctionExpression>(function, std::move(inner));
   list->SetQueryLocation(call.GetQueryLocation());
   duckdb::vector<ExpressionPtr> outer;

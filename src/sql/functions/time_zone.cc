@@ -102,4 +102,15 @@ std::shared_ptr<const plan::TimeZone> find_time_zone(duckdb::ClientContext& cont
   return zones.emplace(name, std::move(zone)).first->second;
 }
 
+std::shared_ptr<const plan::TimeZone> find_calendar(duckdb::ClientContext& context, const std::string& zone) {
+  static std::mutex mutex;
+  static std::map<std::string, std::shared_ptr<const plan::TimeZone>> calendars;
+  std::vector<plan::TimeZone::Span> spans{{std::numeric_limits<int64_t>::min(), 0}};
+  if (!zone.empty()) spans = find_time_zone(context, zone)->spans();
+  std::lock_guard lock(mutex);
+  auto& calendar = calendars[zone];
+  if (!calendar) calendar = std::make_shared<plan::TimeZone>(zone, std::move(spans), true);
+  return calendar;
+}
+
 }  // namespace laminar::sql

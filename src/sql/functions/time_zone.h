@@ -16,5 +16,7 @@ class ClientContext;
 namespace laminar::sql {
 
 std::shared_ptr<const plan::TimeZone> find_time_zone(duckdb::ClientContext& context, const std::string& name);
+// The same for windows of months: TimeZone::months(). An empty name: UTC.
+std::shared_ptr<const plan::TimeZone> find_calendar(duckdb::ClientContext& context, const std::string& zone);
 
 }  // namespace laminar::sql

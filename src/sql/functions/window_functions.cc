@@ -141,7 +141,8 @@ duckdb::unique_ptr<duckdb::FunctionData> bind_window_list(
   }
   data->spec.offset_us = constant(4).GetValue<int64_t>();
   const std::string zone = constant(5).ToString();
-  if (!zone.empty()) apply_zone(data->spec, find_time_zone(context, zone));
+  if (constant(6).GetValue<bool>()) data->spec.zone = find_calendar(context, zone);
+  else if (!zone.empty()) apply_zone(data->spec, find_time_zone(context, zone));
   return data;
 }
 
@@ -284,7 +285,7 @@ void register_functions(duckdb::DatabaseInstance& database) {
   const auto list_function = [&](const char* name, duckdb::scalar_function_t function) {
     loader.RegisterFunction(duckdb::ScalarFunction(
         name, {LogicalType::VARCHAR, LogicalType::ANY, LogicalType::BIGINT, LogicalType::BIGINT, LogicalType::BIGINT,
-               LogicalType::VARCHAR},
+               LogicalType::VARCHAR, LogicalType::BOOLEAN},
         LogicalType::LIST(LogicalType::TIMESTAMP), function, bind_window_list));
   };
   list_function(kWindowStarts, window_list<false>);

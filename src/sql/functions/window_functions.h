@@ -1,8 +1,8 @@
 // The window functions as DuckDB sees them: which windows hold a time, as scalar functions, so that windows mean in an
 // ad-hoc SELECT what they mean in a view.
 //
-//   laminar_window_starts(kind, ts, size_us, slide_us, offset_us, zone)   TIMESTAMP[]: the starts of the windows that hold ts
-//   laminar_window_ends(kind, ts, size_us, slide_us, offset_us, zone)     their ends, in the same order
+//   laminar_window_starts(kind, ts, size_us, slide_us, offset_us, zone, months)   TIMESTAMP[]: the starts of the windows that hold ts
+//   laminar_window_ends(kind, ts, size_us, slide_us, offset_us, zone, months)     their ends, in the same order
 //   tumble_start(ts, size [, offset]), tumble_end(...) TIMESTAMP
 //
 // TUMBLE, HOP, SESSION and CUMULATE in GROUP BY and FROM are rewritten to the first two before binding
@@ -54,7 +54,7 @@ std::optional<TumbleConstants> tumble_constants(const duckdb::BoundFunctionExpre
 
 // The window that a bound kWindowStarts or kWindowEnds call is for; time_column is not set. With a time zone: windows of an
 // hour or less keep their length and only start where the zone's hours do, so a day of 25 hours has 25 of them; longer
-// ones follow the clock.
+// ones follow the clock. With `months` lengths are in the time of plan/calendar.h.
 plan::WindowSpec window_spec(const duckdb::BoundFunctionExpression& call);
 
 // Floor of `time` to a multiple of `size` plus `offset`, before 1970 too.
