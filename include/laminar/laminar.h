@@ -119,7 +119,8 @@ class LAMINAR_API Connection {
   std::unique_ptr<Impl> impl_;
 };
 
-// Pushes rows into a source with connector = 'memory', in its columns' order.
+// Pushes rows into a source with connector = 'memory', in its columns' order. An appender of a partition is one of several
+// whose rows are each in order but not with one another: see Partitions in docs/sql/create-source.md.
 //
 // Cost:    a flush() is one tick (rows beyond 16,384 make further ticks); after warm-up nothing allocates.
 // Errors:  a value that does not fit its column fails the row at end_row(); the row is not appended.
@@ -139,8 +140,10 @@ class LAMINAR_API Appender {
   // Rows as columns, without a copy: one column per source column, laid out as columns() says. The memory is read
   // during the call only.
   Status append_columns(std::span<const ColumnView> columns, size_t rows);
-  // No row of the source has an earlier event time from now on.
+  // No row of the source, or of the appender's partition, has an earlier event time from now on.
   Status advance_watermark(int64_t watermark_us);
+  // The partition is somebody else's: it holds the watermark back no longer. Rows bring it back, as after an idle time.
+  Status leave_partition();
 
   struct Impl;
   explicit Appender(std::unique_ptr<Impl> impl);
@@ -199,6 +202,10 @@ class LAMINAR_API Database {
   Result<std::unique_ptr<Rows>> query(std::string_view script);
 
   Result<std::unique_ptr<Appender>> appender(const std::string& source);
+  // For one partition of the source, with a watermark of its own; partitions count from 0, kPartitionsMax at most. A
+  // partition counts from its first appender on.
+  static constexpr uint32_t kPartitionsMax = 65'535;
+  Result<std::unique_ptr<Appender>> appender(const std::string& source, uint32_t partition);
   // Calls back once per tick that changed the view, on the thread that runs the tick. The callback must not call the
   // database. `with_snapshot`: the first call gives the content as of the subscription's tick.
   using Callback = std::function<void(const TickChanges&)>;

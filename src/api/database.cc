@@ -186,6 +186,7 @@ Status Database::drain() { return impl_->database->drain({}); }
 struct Appender::Impl {
   std::shared_ptr<engine::Database> database;
   std::shared_ptr<const sql::Object> source;
+  std::optional<uint32_t> partition;
   std::vector<uint32_t> processing_time;
   std::vector<ColumnInfo> columns;
   std::vector<std::unique_ptr<data::BatchBuffer>> buffers;  // rows since the last flush
@@ -223,14 +224,27 @@ struct Appender::Impl {
   uint32_t row() { return buffer().rows; }
 };
 
-Result<std::unique_ptr<Appender>> Database::appender(const std::string& source) {
-  ASSIGN_OR_RETURN(engine::SourceStage * stage, impl_->database->appendable_source(source));
+namespace {
+
+Result<std::unique_ptr<Appender>> make_appender(const std::shared_ptr<engine::Database>& database, const std::string& source,
+                                                std::optional<uint32_t> partition) {
+  ASSIGN_OR_RETURN(engine::SourceStage * stage, database->appendable_source(source));
+  if (partition) RETURN_IF_ERROR(database->move_partition(stage->object, engine::PartitionMove::kJoin, *partition, 0));
   auto impl = std::make_unique<Appender::Impl>();
-  impl->database = impl_->database;
+  impl->database = database;
+  impl->partition = partition;
   impl->source = stage->object;
   impl->processing_time = stage->processing_time_columns;
   impl->columns = column_infos(stage->object->columns);
   return std::make_unique<Appender>(std::move(impl));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Appender>> Database::appender(const std::string& source) { return make_appender(impl_->database, source, std::nullopt); }
+
+Result<std::unique_ptr<Appender>> Database::appender(const std::string& source, uint32_t partition) {
+  return make_appender(impl_->database, source, partition);
 }
 
 Appender::Appender(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -327,7 +341,7 @@ Status Appender::flush() {
   Impl& impl = *impl_;
   const size_t used = impl.used;
   impl.used = 0;
-  return impl.database->append_buffers(impl.source, std::span(impl.buffers).first(used));
+  return impl.database->append_buffers(impl.source, std::span(impl.buffers).first(used), impl.partition.value_or(0));
 }
 
 Status Appender::append_columns(std::span<const ColumnView> columns, size_t rows) {
@@ -352,10 +366,18 @@ Status Appender::append_columns(std::span<const ColumnView> columns, size_t rows
   data::Batch batch;
   batch.rows = static_cast<uint32_t>(rows);
   batch.columns = impl.view_columns;
-  return impl.database->append(impl.source, batch);
+  return impl.database->append(impl.source, batch, impl.partition.value_or(0));
 }
 
-Status Appender::advance_watermark(int64_t watermark_us) { return impl_->database->advance_watermark(impl_->source, watermark_us); }
+Status Appender::advance_watermark(int64_t watermark_us) {
+  if (impl_->partition) return impl_->database->move_partition(impl_->source, engine::PartitionMove::kAdvance, *impl_->partition, watermark_us);
+  return impl_->database->advance_watermark(impl_->source, watermark_us);
+}
+
+Status Appender::leave_partition() {
+  if (!impl_->partition) return Status(ErrorCode::kWrongArguments, "this appender is of no partition: name one when it is made");
+  return impl_->database->move_partition(impl_->source, engine::PartitionMove::kLeave, *impl_->partition, 0);
+}
 
 // Subscription -------------------------------------------------------------------------------------------------------
 

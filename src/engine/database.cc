@@ -34,6 +34,7 @@ stream::Stage* Database::Entry::stage() const {
   if (view) return view.get();
   if (late) return late.get();
   if (lookup) return lookup.get();
+  if (group) return group.get();
   return nullptr;
 }
 
@@ -90,6 +91,12 @@ void Database::close() {
       if (entry.sink) sinks.push_back(std::move(entry.sink));
     }
     for (auto& follower : followers_) follower->close();
+    // Before the sources that they point at.
+    for (auto& [name, entry] : entries_) {
+      if (!entry.group) continue;
+      core_.remove(entry.group.get());
+      entry.group.reset();
+    }
   }
   feeds.clear();
   {
@@ -272,7 +279,8 @@ bool Database::run_sources() {
     Entry* item = entry(name);
     if (!item || !item->source || !item->source->feed) continue;
     SourceStage& source = *item->source;
-    if (held_by_catch_up(source) || !lookups_have_room(source)) continue;
+    if (source.op.held() || held_by_catch_up(source) || !lookups_have_room(source)) continue;
+    const int64_t limit = source.op.pausing_limit();
     uint32_t rows = 0;
     stream::SourceFeed::Item next;
     bool begun = false;
@@ -299,6 +307,7 @@ bool Database::run_sources() {
       rows += next.buffer->rows;
       source.rows += next.buffer->rows;
       const bool ended = next.ended;
+      const bool far = limit != data::kWatermarkEnded && next.buffer->rows > 0 && source.op.watermark_with(next.buffer->view()) > limit;
       if (next.error) {
         source.state = SourceStage::State::kFailed;
         source.failure = *next.error;
@@ -308,11 +317,15 @@ bool Database::run_sources() {
         ended_stages_.push_back(&source);
       }
       if (next.buffer->rows > 0) {
+        for (const uint32_t partition : next.ended_before) {
+          batches_.push_back({});
+          inputs_.push_back({&source, &source.op, stream::SourceOperator::end_port(partition), nullptr});
+        }
         batches_.push_back(next.buffer->view());
         inputs_.push_back({&source, &source.op, next.partition, nullptr});
       }
       taken_.emplace_back(&source, std::move(next));
-      if (ended) break;
+      if (ended || far) break;
     }
   }
   if (taken_.empty()) return false;
@@ -360,12 +373,14 @@ Result<SourceStage*> Database::source_with_room(Lock& lock, const std::string& n
   if (!room_for_tick()) RETURN_IF_ERROR(wait_for_room(lock, {}));
   RETURN_IF_ERROR(check_memory());
   RETURN_IF_ERROR(wait_for_lookups(lock, {&name, 1}, {}));
+  RETURN_IF_ERROR(wait_while_held(lock, name));
   Entry* item = entry(name);
   if (!item || !item->source) return Status(ErrorCode::kUnknownObject, "the source was dropped: " + name);
   return item->source.get();
 }
 
-Status Database::append_buffers(const std::shared_ptr<const sql::Object>& source, std::span<const std::unique_ptr<BatchBuffer>> buffers) {
+Status Database::append_buffers(const std::shared_ptr<const sql::Object>& source, std::span<const std::unique_ptr<BatchBuffer>> buffers,
+                                uint32_t partition) {
   Lock lock(*this);
   Result<SourceStage*> stage = source_with_room(lock, source->name);
   if (!stage.ok()) return stage.status();
@@ -380,13 +395,11 @@ Status Database::append_buffers(const std::shared_ptr<const sql::Object>& source
       (*stage)->fill_processing_time(*buffers[done], now_us);
       (*stage)->rows += buffers[done]->rows;
       batches_.push_back(buffers[done]->view());
-      inputs_.push_back({*stage, &(*stage)->op, 0, nullptr});
+      inputs_.push_back({*stage, &(*stage)->op, partition, nullptr});
     }
     if (batches_.empty()) break;
     if (recording()) {
-      ByteWriter& record = begin_record(command, RecordKind::kAppend).text((*stage)->name);
-      encode_batches(batches_, record);
-      if (Status status = append_record(command); !status.ok()) {
+      if (Status status = record_append(command, **stage, partition); !status.ok()) {
         for (const Batch& batch : batches_) (*stage)->rows -= batch.rows;
         return status;
       }
@@ -398,7 +411,7 @@ Status Database::append_buffers(const std::shared_ptr<const sql::Object>& source
   return settle(lock, command);
 }
 
-Status Database::append(const std::shared_ptr<const sql::Object>& source, const Batch& batch) {
+Status Database::append(const std::shared_ptr<const sql::Object>& source, const Batch& batch, uint32_t partition) {
   Lock lock(*this);
   Result<SourceStage*> found = source_with_room(lock, source->name);
   if (!found.ok()) return found.status();
@@ -429,14 +442,10 @@ Status Database::append(const std::shared_ptr<const sql::Object>& source, const 
       cut.rows = std::min(data::kBatchRowsMax, batch.rows - done);
       cut.columns = {columns, width};
       batches_.push_back(cut);
-      inputs_.push_back({&stage, &stage.op, 0, nullptr});
+      inputs_.push_back({&stage, &stage.op, partition, nullptr});
       done += cut.rows;
     }
-    if (recording()) {
-      ByteWriter& record = begin_record(command, RecordKind::kAppend).text(stage.name);
-      encode_batches(batches_, record);
-      RETURN_IF_ERROR(append_record(command));
-    }
+    if (recording()) RETURN_IF_ERROR(record_append(command, stage, partition));
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].batch = &batches_[i];
     stage.op.begin_tick({core_.tick() + 1, now_us});
     core_.run(inputs_, {}, false);
@@ -487,7 +496,10 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
   Lock lock(*this);
   if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
   RETURN_IF_ERROR(wait_for_room(lock, {}));
-  for (const sql::Change& change : changes) RETURN_IF_ERROR(wait_for_lookups(lock, {&change.object, 1}, {}));
+  for (const sql::Change& change : changes) {
+    RETURN_IF_ERROR(wait_for_lookups(lock, {&change.object, 1}, {}));
+    RETURN_IF_ERROR(wait_while_held(lock, change.object));
+  }
   Command command(*this);
   ASSIGN_OR_RETURN(const uint64_t affected, change_tables(changes, Apply::kDo, command));
   RETURN_IF_ERROR(settle(lock, command));
@@ -686,8 +698,11 @@ Status Database::drain(const std::function<bool()>& interrupted) {
   {
     Lock lock(*this);
     for (;;) {
-      bool done = true;
+      bool done = true, moves = false;
+      const SourceStage* held = nullptr;
       for (auto& [name, item] : entries_) {
+        if (item.source && item.source->feed && item.source->op.held()) held = item.source.get();
+        else if (item.source && item.source->feed) moves = true;
         if (item.source) {
           if (item.source->state == SourceStage::State::kFailed) return Status(*item.source->failure);
           if (item.source->state == SourceStage::State::kRunning && item.source->definition->bounded()) done = false;
@@ -697,8 +712,11 @@ Status Database::drain(const std::function<bool()>& interrupted) {
         if (item.view && item.view->state != ViewStage::State::kLive && !group_open_) {
           // A view that waits for an endless source's past still catches up; it ends when it has.
           done = false;
+          moves = true;
         }
       }
+      // A group holds it, and with a clock that stands still nobody will let it go.
+      if (!done && held && !moves && options_.manual_clock) RETURN_IF_ERROR(wait_while_held(lock, held->name));
       if (rows_waiting() > 0) done = false;
       if (done) break;
       RETURN_IF_ERROR(check_memory());
@@ -777,10 +795,48 @@ Status Database::advance_watermark(const std::shared_ptr<const sql::Object>& sou
     RETURN_IF_ERROR(append_record(command));
   }
   item->source->op.begin_tick({core_.tick() + 1, clock_.now_us()});
-  for (uint32_t p = 0; p < item->source->op.partition_count(); ++p) item->source->op.advance_watermark(p, watermark_us);
+  for (uint32_t p = 0; p < item->source->op.partition_count(); ++p) {
+    if (!item->source->op.partition_ended(p)) item->source->op.advance_watermark(p, watermark_us);
+  }
   stream::Stage* stage = item->source.get();
   core_.run({}, {&stage, 1}, false);
   after_tick();
+  return settle(lock, command);
+}
+
+Status Database::move_partition(const std::shared_ptr<const sql::Object>& source, PartitionMove move, uint32_t partition, int64_t watermark_us) {
+  Lock lock(*this);
+  Entry* item = entry(source->name);
+  if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
+  if (!item || !item->source) return Status(ErrorCode::kUnknownObject, "the source was dropped: " + source->name);
+  SourceStage& stage = *item->source;
+  if (partition >= stream::SourceOperator::kPartitionsMax) {
+    return Status(ErrorCode::kLimitExceeded, "partitions of a source count from 0 to " + std::to_string(stream::SourceOperator::kPartitionsMax - 1) +
+                                                 ": " + std::to_string(partition));
+  }
+  if (stage.time && stage.time->partition_column) {
+    return Status(ErrorCode::kWrongArguments, "the rows of source " + stage.name + " tell their partition themselves (partition_by): name none");
+  }
+  if (stage.time && !stage.time->key_columns.empty()) {
+    return Status(ErrorCode::kWrongArguments, "source " + stage.name + " has a watermark PER KEY: its partitions need none, name none");
+  }
+  if (move == PartitionMove::kAdvance && !stage.time) {
+    return Status(ErrorCode::kNeedsWatermark, "source " + stage.name + " has no WATERMARK FOR a column");
+  }
+  Command command(*this);
+  if (recording()) {
+    begin_record(command, RecordKind::kPartition).text(stage.name).put(move).put(partition).put(watermark_us);
+    RETURN_IF_ERROR(append_record(command));
+  }
+  stage.op.begin_tick({core_.tick() + 1, command.now_us()});
+  stage.op.ensure_partitions(partition + 1, command.now_us());
+  if (move == PartitionMove::kLeave) stage.op.leave_partition(partition);
+  if (move == PartitionMove::kAdvance) stage.op.advance_watermark(partition, watermark_us);
+  if (move != PartitionMove::kJoin) {
+    stream::Stage* first = &stage;
+    core_.run({}, {&first, 1}, false);
+    after_tick();
+  }
   return settle(lock, command);
 }
 

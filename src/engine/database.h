@@ -27,6 +27,7 @@
 #include "engine/subscription.h"
 #include "engine/table_store.h"
 #include "engine/view_stage.h"
+#include "engine/watermark_group_stage.h"
 #include "sql/backend.h"
 #include "storage/checkpoint/checkpoint_store.h"
 #include "stream/runtime/core.h"
@@ -41,6 +42,8 @@ struct DatabaseOptions {
   int64_t sink_patience_ms = 3000;  // DRAIN and CHECKPOINT wait so long for a sink that fails
   SinkOptions sinks;
 };
+
+enum class PartitionMove : uint8_t { kJoin, kLeave, kAdvance };
 
 struct MetricValue {
   std::string name, object;
@@ -85,6 +88,7 @@ class Database final : public sql::Backend {
   Status create_table(const sql::TableSpec& spec, bool or_replace, bool if_not_exists) override;
   Status create_view(const sql::CreateView& statement, plan::ViewPlan plan) override;
   Status create_sink(const sql::CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) override;
+  Status create_watermark_group(const sql::CreateWatermarkGroup& statement) override;
   Status drop(sql::ObjectKind kind, const sql::ObjectName& name, bool if_exists, bool cascade) override;
   void begin_group() override;
   Status commit_group(std::span<const sql::Change> changes) override;
@@ -113,10 +117,13 @@ class Database final : public sql::Backend {
   // A source that takes rows by append, held by the appender; dropped sources refuse.
   Result<SourceStage*> appendable_source(const std::string& name);
   // One tick per kTickRowsMax rows. `batch.rows` may exceed the batch bound: it is cut.
-  Status append(const std::shared_ptr<const sql::Object>& source, const data::Batch& batch);
+  Status append(const std::shared_ptr<const sql::Object>& source, const data::Batch& batch, uint32_t partition = 0);
   // The same for rows in buffers, whose PROCTIME() columns it fills.
-  Status append_buffers(const std::shared_ptr<const sql::Object>& source, std::span<const std::unique_ptr<data::BatchBuffer>> buffers);
+  Status append_buffers(const std::shared_ptr<const sql::Object>& source, std::span<const std::unique_ptr<data::BatchBuffer>> buffers,
+                        uint32_t partition = 0);
   Status advance_watermark(const std::shared_ptr<const sql::Object>& source, int64_t watermark_us);
+  // A partition of a source that rows are appended to comes, goes, or says how far it is.
+  Status move_partition(const std::shared_ptr<const sql::Object>& source, PartitionMove move, uint32_t partition, int64_t watermark_us);
   Result<std::shared_ptr<Subscription>> follow(const std::string& view, Subscription::Callback callback, bool with_snapshot);
   void unfollow(const std::shared_ptr<Subscription>& subscription);
   std::vector<MetricValue> metrics();
@@ -141,6 +148,7 @@ class Database final : public sql::Backend {
     std::unique_ptr<LateStage> late;
     std::unique_ptr<SinkStage> sink;
     std::unique_ptr<LookupStage> lookup;
+    std::unique_ptr<WatermarkGroupStage> group;
     std::vector<std::string> inputs;  // objects it reads
     std::string owner;                // the view that made it (LATE DATA TO)
     uint32_t id = 0;                  // in checkpoints
@@ -172,6 +180,8 @@ class Database final : public sql::Backend {
   void remove_entry(const std::string& name);
   // The late rows of a view as an object for conditions: Backend::late_rows_of().
   std::shared_ptr<const sql::Object> late_rows_object(const std::string& name);
+  // Lets the view's late rows say which of them are late because of where their partition began.
+  void name_late_causes(ViewStage& view);
   // Why late rows of the view cannot be applied again; empty when they can.
   std::string why_not_reapplied(Entry& item, std::vector<stream::Operator*>& corrected);
   void scan_entry(Entry& entry, const stream::BatchVisitor& visit);
@@ -193,6 +203,8 @@ class Database final : public sql::Backend {
   Status room_to_record(size_t bytes);
   ByteWriter& begin_record(const Command& command, RecordKind kind);
   Status append_record(Command& command);
+  // The record of rows appended to a source.
+  Status record_append(Command& command, const SourceStage& source, uint32_t partition);
   // DDL: recorded after it went through. `item`: what it made, or null.
   Status record_ddl(Command& command, Entry* item, RecordKind kind, const std::function<void(ByteWriter&)>& body);
   Status record_kind(Command& command, RecordKind kind) { return record_ddl(command, nullptr, kind, [](ByteWriter&) {}); }
@@ -212,7 +224,8 @@ class Database final : public sql::Backend {
     void say(uint64_t sequence, uint64_t tick);
   };
   Status replay_record(Replay& replay, std::string_view record);
-  Status replay_append(ByteReader& in);
+  Status replay_append(ByteReader& in, uint32_t partition);
+  Status replay_partition(ByteReader& in);
   Status replay_apply(ByteReader& in, bool commits_group);
   Status replay_source_rows(ByteReader& in);
   Status replay_caught_up(const std::string& view);
@@ -259,6 +272,13 @@ class Database final : public sql::Backend {
   // The objects for which a caller will run a tick: those whose rows may have to wait for lookups.
   Status wait_for_lookups(Lock& lock, std::span<const std::string> objects, const std::function<bool()>& interrupted);
   sql::Relation lookups_relation();
+
+  // Watermark groups: until none holds the source back.
+  Status wait_while_held(Lock& lock, const std::string& source);
+  // Whether a view that catches up has read more of one source than a group of its sources lets it.
+  bool is_ahead(const ViewStage& view, const CatchUp& reader);
+  sql::Relation groups_relation();
+  void add_group_metrics(Entry& item, std::vector<MetricValue>& list);
 
   // The tick thread.
   void run();

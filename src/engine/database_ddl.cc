@@ -273,6 +273,10 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
       if (by == columns.end()) {
         return Status(ErrorCode::kInvalidOption, "partition_by names no column of the source: " + name, time_values.value_offset("partition_by"));
       }
+      if ((*definition)->partitioned()) {
+        return Status(ErrorCode::kInvalidOption, "source " + statement.name.name + " has partitions by its connector already: leave partition_by out",
+                      time_values.value_offset("partition_by"));
+      }
       source_time.partition_column = static_cast<uint32_t>(by - columns.begin());
     }
     RETURN_IF_ERROR(set_key_watermarks(statement, time_values, *object, source_time));
@@ -364,6 +368,7 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
     memory_limited_ = true;
   }
   core_.add(stage);
+  name_late_causes(*stage);
   Entry& item = add_entry(object);
   item.view = std::move(view);
   item.inputs = inputs;
@@ -506,6 +511,7 @@ Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<p
     ASSIGN_OR_RETURN(std::unique_ptr<ViewStage> view, ViewStage::make(object, std::move(*query), core_layout()));
     RETURN_IF_ERROR(at_offset(bind_lookups(*view), statement.name.offset));
     core_.add(view.get());
+    name_late_causes(*view);
     Entry& item = add_entry(object);
     item.view = std::move(view);
     item.inputs = inputs;
@@ -708,6 +714,7 @@ Status Database::commit_group(std::span<const sql::Change> changes) {
   if (!group_open_) return {};
   // The views start before the changes come, so what can fail is tried first.
   Status status = changes.empty() ? Status() : wait_for_room(lock, {});
+  for (size_t i = 0; i < changes.size() && status.ok(); ++i) status = wait_while_held(lock, changes[i].object);
   Command command(*this);
   ByteWriter encoded;
   if (recording()) encode_changes(changes, encoded);

@@ -62,7 +62,7 @@ uint64_t reapply_on(RejectStore& rejects, stream::AggregateOperator& window, exp
     const data::Column &starts = batch.columns[kStartColumn], &ends = batch.columns[kEndColumn];
     for (uint32_t i = 0; i < count; ++i) {
       const uint32_t row = selection[i];
-      picked[row] = reasons[row].view() == "late" && !starts.is_null(row) && window.retains(starts.values<int64_t>()[row], ends.values<int64_t>()[row]);
+      picked[row] = reasons[row].view().starts_with("late") && !starts.is_null(row) && window.retains(starts.values<int64_t>()[row], ends.values<int64_t>()[row]);
     }
   });
   uint64_t rows = 0;
@@ -95,6 +95,32 @@ std::shared_ptr<const sql::Object> Database::late_rows_object(const std::string&
     return object;
   }
   return nullptr;
+}
+
+void Database::name_late_causes(ViewStage& view) {
+  std::vector<const stream::SourceOperator*> sources;
+  std::vector<std::string> seen = view.plan.inputs;
+  for (size_t i = 0; i < seen.size(); ++i) {
+    const Entry* item = entry(seen[i]);
+    if (!item) continue;
+    if (item->source) sources.push_back(&item->source->op);
+    for (const std::string& input : item->inputs) {
+      if (item->view && std::find(seen.begin(), seen.end(), input) == seen.end()) seen.push_back(input);
+    }
+  }
+  if (sources.empty()) return;
+  for (auto& store : view.rejects) {
+    store->set_late_cause([sources](uint64_t sequence, int64_t watermark) -> std::string_view {
+      for (const stream::SourceOperator* source : sources) {
+        switch (source->lift_of(sequence, watermark)) {
+          case stream::WatermarkTracker::Lift::kReturned: return "late: partition returned after idle";
+          case stream::WatermarkTracker::Lift::kNew: return "late: partition is new";
+          case stream::WatermarkTracker::Lift::kNone: break;
+        }
+      }
+      return {};
+    });
+  }
 }
 
 std::string Database::why_not_reapplied(Entry& item, std::vector<stream::Operator*>& corrected) {

@@ -89,6 +89,7 @@ constexpr FunctionRow kFunctions[] = {
     {"laminar_sources", false, "per source: state, rows, watermark"},
     {"laminar_views", false, "per view: state, rows, watermark, memory"},
     {"laminar_sinks", false, "per sink: guarantee, epochs, rows, failures"},
+    {"laminar_watermark_groups", false, "per source of a watermark group: how far it is ahead, how often and how long it was"},
     {"laminar_lookup_tables", false, "per lookup table: state, cache, hits, requests"},
     {"laminar_ticks", false, "ticks: count and time percentiles, how many ran on several threads, how many took longer than tick_budget"},
     {"laminar_cores", false, "per core: the time of its parts of ticks, the parts its thread ran, where it is bound"},
@@ -131,6 +132,7 @@ Result<Relation> Database::call_function(const std::string& function, const std:
   if (function == "laminar_sources") return sources_relation();
   if (function == "laminar_views") return views_relation();
   if (function == "laminar_sinks") return sinks_relation();
+  if (function == "laminar_watermark_groups") return groups_relation();
   if (function == "laminar_lookup_tables") return lookups_relation();
   if (function == "laminar_ticks") return ticks_relation();
   if (function == "laminar_durability") return durability_relation();
@@ -295,7 +297,7 @@ Relation Database::watermarks_relation() {
     }
     for (uint32_t p = 0; item.source && item.source->op.partition_count() > 1 && p < item.source->op.partition_count(); ++p) {
       const stream::SourceOperator& op = item.source->op;
-      out.row().text(item.object->name).text("partition " + op.partition_name(p));
+      out.row().text(item.object->name).text("partition " + (item.source->definition->partitioned() ? item.source->definition->partition_name(p) : op.partition_name(p)));
       time_or_null(out, op.partition_watermark(p));
       out.text(op.partition_ended(p) ? "ended" : op.partition_idle(p) ? "idle" : "running");
     }
@@ -427,6 +429,7 @@ Result<Relation> Database::show(const sql::ShowStatement& statement) {
   if (what == "VIEWS") return shown(views_relation());
   if (what == "MATERIALIZED VIEWS") return shown(rows_where(views_relation(), 1, "materialized view"));
   if (what == "STREAMS") return shown(rows_where(views_relation(), 1, "stream"));
+  if (what == "WATERMARK GROUPS") return shown(groups_relation());
   if (what == "WATERMARKS") return shown(watermarks_relation());
   if (what == "CHECKPOINTS") return checkpoints_relation();
   if (what == "CONSERVATION" || what == "COUNTERS") return shown(conservation_relation());
@@ -694,9 +697,11 @@ std::vector<MetricValue> Database::metrics() {
       for (uint32_t p = 0; p < item.source->op.partition_count(); ++p) idle += item.source->op.partition_idle(p);
       list.push_back({"partitions", object, static_cast<double>(item.source->op.partition_count())});
       list.push_back({"idle_partitions", object, static_cast<double>(idle)});
+      list.push_back({"partition_returns", object, static_cast<double>(item.source->op.partition_returns())});
       list.push_back({"future_rows", object, static_cast<double>(item.source->op.future_rows())});
       list.push_back({"dead_letters", object, static_cast<double>(item.source->dead_letters.count())});
     }
+    if (item.group) add_group_metrics(item, list);
     if (item.view) {
       list.push_back({"view_rows", object, static_cast<double>(item.view->content_rows())});
       list.push_back({"late_rows", object, static_cast<double>(item.view->late_count())});

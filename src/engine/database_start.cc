@@ -111,7 +111,7 @@ bool Database::run_catch_up(ViewStage& view) {
     SourceStage& source = *reader->source;
     reader->op->begin_tick(info);
     uint32_t slice = 0;
-    while (slice < kSliceRows && reader->rows < source.rows) {
+    while (slice < kSliceRows && reader->rows < source.rows && !is_ahead(view, *reader)) {
       if (!reader->item.buffer && !reader->feed->poll(reader->item)) break;
       if (reader->item.error) {
         view.state = ViewStage::State::kFailed;
@@ -124,6 +124,8 @@ bool Database::run_catch_up(ViewStage& view) {
       // No further than the shared reader: the rest of the batch may be needed after it has moved on.
       const uint32_t rows = static_cast<uint32_t>(std::min<uint64_t>(buffer.rows - reader->taken, source.rows - reader->rows));
       if (rows > 0) {
+        for (const uint32_t partition : reader->item.ended_before) reader->op->push(stream::SourceOperator::end_port(partition), {});
+        reader->item.ended_before.clear();
         if (rows == buffer.rows) {
           reader->op->push(reader->item.partition, buffer.view());
         } else {

@@ -24,6 +24,7 @@ const char* text_of(RejectReason reason) {
     case RejectReason::kLate: return "late";
     case RejectReason::kNullTime: return "null time";
     case RejectReason::kFutureTime: return "future time";
+    case RejectReason::kAheadOfGroup: return "ahead of group";
     case RejectReason::kError: return "error";
   }
   return "";
@@ -136,7 +137,11 @@ void RejectStore::reject(const std::vector<Type>& types, const data::Batch& batc
   }
   BatchBuffer& to = late_.room(rows_max_);
   const uint32_t at_row = to.rows++;
-  put_string(to, 0, at_row, text_of(reject.reason));
+  std::string_view reason = text_of(reject.reason);
+  if (reject.reason == RejectReason::kLate && late_cause_) {
+    if (const std::string_view cause = late_cause_(batch.sequence_of(row), reject.watermark); !cause.empty()) reason = cause;
+  }
+  put_string(to, 0, at_row, reason);
   // A row without a time has no place before or behind a watermark.
   put_time(to, 1, at_row, reject.watermark, reject.watermark != data::kWatermarkNone && reject.reason != RejectReason::kNullTime);
   const bool windowed = reject.window_start != reject.window_end;

@@ -41,6 +41,10 @@ class RejectStore final : public stream::RejectedRows {
   uint64_t error_count() const { return errors_.total; }
   uint64_t evicted() const { return late_.evicted + errors_.evicted; }
 
+  // Says more of a late row, by its place and watermark: what stands behind "late", or nothing.
+  using LateCause = std::function<std::string_view(uint64_t sequence, int64_t watermark)>;
+  void set_late_cause(LateCause cause) { late_cause_ = std::move(cause); }
+
   // As one value, whole each time.
   void save(ByteWriter& out) const;
   Status load(ByteReader& in);
@@ -66,6 +70,7 @@ class RejectStore final : public stream::RejectedRows {
   };
   std::vector<Shape> shapes_;  // by port
   stream::BatchVisitor listener_;
+  LateCause late_cause_;
   std::unique_ptr<data::BatchBuffer> one_row_;
 };
 

@@ -1,5 +1,7 @@
 #include "engine/relation.h"
 
+#include <cstring>
+
 #include "base/check.h"
 #include "data/value.h"
 
@@ -13,6 +15,8 @@ data::Field text_field(std::string name) { return {std::move(name), Type::of(Typ
 data::Field integer_field(std::string name) { return {std::move(name), Type::of(TypeKind::kInt64)}; }
 data::Field number_field(std::string name) { return {std::move(name), Type::of(TypeKind::kDouble)}; }
 data::Field time_field(std::string name) { return {std::move(name), Type::of(TypeKind::kTimestamp)}; }
+
+data::Field interval_field(std::string name) { return {std::move(name), Type::of(TypeKind::kInterval)}; }
 
 RelationBuilder::RelationBuilder(data::Schema columns) { relation_.columns = std::move(columns); }
 
@@ -38,6 +42,17 @@ RelationBuilder& RelationBuilder::integer(int64_t value) {
 RelationBuilder& RelationBuilder::number(double value) {
   CHECK(relation_.columns[column_].type.kind == TypeKind::kDouble);
   buffer().column(column_++).values<double>()[buffer().rows - 1] = value;
+  return *this;
+}
+
+RelationBuilder& RelationBuilder::interval(int64_t us) {
+  constexpr int64_t kDayUs = 86'400'000'000;
+  CHECK(relation_.columns[column_].type.kind == TypeKind::kInterval);
+  struct {
+    int32_t months, days;
+    int64_t us;
+  } const value = {0, static_cast<int32_t>(us / kDayUs), us % kDayUs};
+  std::memcpy(buffer().column(column_++).values<char>() + size_t{16} * (buffer().rows - 1), &value, sizeof value);
   return *this;
 }
 

@@ -13,6 +13,7 @@ class RelationBuilder {
   RelationBuilder& text(std::string_view value);
   RelationBuilder& integer(int64_t value);  // BIGINT, TIMESTAMP
   RelationBuilder& number(double value);
+  RelationBuilder& interval(int64_t us);
   RelationBuilder& null();
   // Starts a row; the values of its columns follow in order.
   RelationBuilder& row();
@@ -31,5 +32,6 @@ data::Field text_field(std::string name);
 data::Field integer_field(std::string name);
 data::Field number_field(std::string name);
 data::Field time_field(std::string name);
+data::Field interval_field(std::string name);
 
 }  // namespace laminar::engine

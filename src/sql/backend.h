@@ -114,6 +114,9 @@ class Backend {
   virtual Status create_table(const TableSpec& spec, bool or_replace, bool if_not_exists) = 0;
   virtual Status create_view(const CreateView& statement, plan::ViewPlan plan) = 0;
   virtual Status create_sink(const CreateSink& statement, std::unique_ptr<plan::ViewPlan> query) = 0;
+  virtual Status create_watermark_group(const CreateWatermarkGroup& statement) {
+    return Status(ErrorCode::kNotImplemented, "watermark groups are not implemented here", statement.name.offset);
+  }
   virtual Status drop(ObjectKind kind, const ObjectName& name, bool if_exists, bool cascade) = 0;
 
   // BEGIN ... COMMIT: views created between start together at one tick, and the transaction's changes are the next one;

@@ -33,6 +33,8 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"DROP STREAM <stream>"},
     {"DROP LOOKUP TABLE <lookup>"},
     {"DROP SINK <sink>"},
+    {"CREATE WATERMARK GROUP"},
+    {"DROP WATERMARK GROUP <group>"},
     {"DRAIN"},
     {"EXPLAIN ANALYZE"},
     {"EXPLAIN CREATE MATERIALIZED VIEW"},
@@ -42,6 +44,7 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"SHOW MATERIALIZED VIEWS"},
     {"SHOW SINKS"},
     {"SHOW WATERMARKS"},
+    {"SHOW WATERMARK GROUPS"},
     {"SHOW DEPENDENCIES FOR <any>"},
     {"SHOW CREATE <any>"},
     {"SHOW FUNCTIONS"},
@@ -81,11 +84,12 @@ std::vector<std::string> split_words(std::string_view text) {
 
 bool names_kind(std::string_view word, ObjectKind kind) {
   if (word == "<any>") return true;
-  if (word == "<readable>") return kind != ObjectKind::kSink;
+  if (word == "<readable>") return kind != ObjectKind::kSink && kind != ObjectKind::kWatermarkGroup;
   if (word == "<source>") return kind == ObjectKind::kSource;
   if (word == "<view>") return kind == ObjectKind::kView;
   if (word == "<stream>") return kind == ObjectKind::kStream;
   if (word == "<lookup>") return kind == ObjectKind::kLookupTable;
+  if (word == "<group>") return kind == ObjectKind::kWatermarkGroup;
   if (word == "<sink>") return kind == ObjectKind::kSink;
   return false;
 }

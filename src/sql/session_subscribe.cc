@@ -2,6 +2,7 @@
 #include "duck/types.h"
 #include "duckdb/main/client_context.hpp"
 #include "sql/bind/bind_view.h"
+#include "sql/catalog/object_kind.h"
 #include "sql/catalog/relation_scan.h"
 #include "sql/catalog/transaction.h"
 #include "sql/session_impl.h"
@@ -58,8 +59,8 @@ class SubscriptionRows final : public RowSource {
 
 Result<std::unique_ptr<Rows>> Session::Impl::subscribe(const SubscribeStatement& subscribe) {
   ASSIGN_OR_RETURN(const auto object, find_object(backend, subscribe.view));
-  if (object->kind == ObjectKind::kSink) {
-    return Status(ErrorCode::kWrongObjectKind, "a sink has no changes to read: " + object->name, subscribe.view.offset);
+  if (object->kind == ObjectKind::kSink || object->kind == ObjectKind::kWatermarkGroup) {
+    return Status(ErrorCode::kWrongObjectKind, "a " + std::string(kind_name(object->kind)) + " has no changes to read: " + object->name, subscribe.view.offset);
   }
   expr::ExprPtr where;
   if (!subscribe.where_text.empty()) {

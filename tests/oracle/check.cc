@@ -207,7 +207,7 @@ class Judge {
   }
   Content content_of(Run& run, size_t view) { return rows_of(run, view, "SELECT * FROM " + views_[view].relation.name); }
   Content late_of(Run& run, size_t view) {
-    return rows_of(run, view, "SELECT window_start, window_end FROM late_rows('" + views_[view].relation.name + "') WHERE reason = 'late'");
+    return rows_of(run, view, "SELECT window_start, window_end FROM late_rows('" + views_[view].relation.name + "') WHERE reason LIKE 'late%'");
   }
   bool expected(Batch& batch, size_t view, const std::string& sql, const Event& check, Content& rows) {
     const laminar::Status status = read_rows(batch.connection(), filled(sql, check), rows);

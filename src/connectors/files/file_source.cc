@@ -25,6 +25,8 @@ constexpr OptionSpec kOptions[] = {
      .doc = "csv: whether a quoted empty field is NULL, as an unquoted one is (default true, as in DuckDB)"},
     {.name = "on_error", .kind = OptionKind::kChoice, .choices = "stop|skip",
      .doc = "csv, json: what a bad record does: stop the source (default), or go to the dead letters"},
+    {.name = "file_partitions", .kind = OptionKind::kBoolean, .default_text = "false",
+     .doc = "each file is a partition with a watermark of its own, and up to 64 files are read side by side; not with watch"},
     {.name = "watch", .kind = OptionKind::kBoolean, .default_text = "false",
      .doc = "go on reading files that appear later, for ever; names that begin with . or end in .tmp are left alone"},
     {.name = "poll_interval", .kind = OptionKind::kInterval, .min = 10'000, .doc = "how often to look for new files (default 1 second)"},
@@ -37,7 +39,7 @@ struct FileSourceSpec {
   FileFormat format = FileFormat::kCsv;
   data::Schema schema;
   ReadOptions read;
-  bool watch = false;
+  bool watch = false, file_partitions = false;
   int64_t poll_interval_us = kPollIntervalUs;
   std::optional<uint64_t> rows_total;  // where the files say it
 };
@@ -107,6 +109,74 @@ class FileSourceReader final : public stream::SourceReader {
   std::atomic<bool> cancelled_{false};
 };
 
+// Each file is a partition. One batch of each open file in turn, so that none runs far ahead.
+class SideBySideReader final : public stream::SourceReader {
+ public:
+  static constexpr size_t kOpenMax = 64;  // files beyond wait, and hold the watermark back
+
+  SideBySideReader(std::shared_ptr<const FileSourceSpec> spec, stream::DeadLetters dead_letters)
+      : spec_(std::move(spec)), dead_letters_(std::move(dead_letters)) {}
+
+  Result<ReadState> read(data::BatchBuffer& out, uint32_t& partition) override {
+    ended_before_.insert(ended_before_.end(), ended_.begin(), ended_.end());
+    ended_.clear();
+    if (failure_) return *failure_;
+    const auto fail = [&](const Status& status) -> Result<ReadState> {
+      failure_ = std::make_unique<Status>(status.error().code, status.text() + " (source " + spec_->name + ")");
+      if (out.rows > 0) return ReadState::kRows;
+      return *failure_;
+    };
+    for (;;) {
+      while (open_.size() < kOpenMax && next_ < spec_->files->size()) {
+        Open& file = open_.emplace_back();
+        file.partition = static_cast<uint32_t>(next_++);
+        file.reader = make_reader(spec_->format, spec_->schema, spec_->read, dead_letters_);
+        if (const Status status = file.reader->open(*spec_->files->file(file.partition)); !status.ok()) return fail(status);
+      }
+      if (open_.empty()) return ReadState::kEnded;
+      if (cancelled_.load(std::memory_order_relaxed)) return ReadState::kIdle;
+      turn_ %= open_.size();
+      partition = open_[turn_].partition;
+      while (!out.full()) {
+        const Result<bool> more = open_[turn_].reader->read(out);
+        if (!more.ok()) return fail(more.status());
+        if (*more) continue;
+        if (cancelled_.load(std::memory_order_relaxed)) return ReadState::kIdle;
+        open_[turn_].reader->close();
+        open_.erase(open_.begin() + static_cast<ptrdiff_t>(turn_));
+        (out.rows > 0 ? ended_ : ended_before_).push_back(partition);
+        if (out.rows > 0) return ReadState::kRows;
+        break;
+      }
+      if (out.rows == 0) continue;
+      ++turn_;
+      return ReadState::kRows;
+    }
+  }
+
+  uint32_t partition_count() const override { return static_cast<uint32_t>(spec_->files->size()); }
+  void take_ended(std::vector<uint32_t>& partitions) override {
+    partitions.insert(partitions.end(), ended_before_.begin(), ended_before_.end());
+    ended_before_.clear();
+  }
+  std::optional<uint64_t> rows_total() const override { return spec_->rows_total; }
+  // Between two batches; a batch is soon read.
+  void cancel() override { cancelled_.store(true, std::memory_order_relaxed); }
+
+ private:
+  struct Open {
+    std::unique_ptr<FormatReader> reader;
+    uint32_t partition = 0;
+  };
+  std::shared_ptr<const FileSourceSpec> spec_;
+  stream::DeadLetters dead_letters_;
+  std::vector<Open> open_;
+  size_t next_ = 0, turn_ = 0;
+  std::vector<uint32_t> ended_, ended_before_;
+  std::unique_ptr<Status> failure_;
+  std::atomic<bool> cancelled_{false};
+};
+
 class FileSource final : public stream::SourceDefinition {
  public:
   FileSource(std::shared_ptr<const FileSourceSpec> spec, data::Schema inferred) : spec_(std::move(spec)), inferred_(std::move(inferred)) {}
@@ -114,7 +184,13 @@ class FileSource final : public stream::SourceDefinition {
   data::Schema inferred_schema() const override { return inferred_; }
   bool replayable() const override { return true; }
   bool bounded() const override { return !spec_->watch; }
+  bool partitioned() const override { return spec_->file_partitions; }
+  std::string partition_name(uint32_t partition) const override {
+    const std::optional<ListedFile> file = spec_->files->file(partition);
+    return file ? file->path.substr(file->path.rfind('/') + 1) : std::to_string(partition);
+  }
   Result<std::unique_ptr<stream::SourceReader>> open(stream::DeadLetters dead_letters) const override {
+    if (spec_->file_partitions) return std::unique_ptr<stream::SourceReader>(std::make_unique<SideBySideReader>(spec_, std::move(dead_letters)));
     return std::unique_ptr<stream::SourceReader>(std::make_unique<FileSourceReader>(spec_, std::move(dead_letters)));
   }
 
@@ -146,6 +222,11 @@ Result<std::unique_ptr<stream::SourceDefinition>> make_file_source(const std::st
   auto spec = std::make_shared<FileSourceSpec>();
   spec->name = name;
   spec->watch = options.boolean("watch");
+  spec->file_partitions = options.boolean("file_partitions");
+  if (spec->file_partitions && spec->watch) {
+    return Status(ErrorCode::kInvalidOption, "file_partitions and watch exclude each other: rows of files that appear later have no fixed place among the others",
+                  options.value_offset("file_partitions"));
+  }
   if (options.has("poll_interval")) spec->poll_interval_us = options.integer("poll_interval");
   const std::string path = options.text("path");
   const int64_t path_offset = options.value_offset("path");

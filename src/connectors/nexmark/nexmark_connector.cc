@@ -30,6 +30,8 @@ constexpr OptionSpec kSourceOptions[] = {
     {.name = "first_event_time", .kind = OptionKind::kString, .default_text = "2015-07-15 00:00:00",
      .doc = "date_time of the first event"},
     {.name = "seed", .kind = OptionKind::kInteger, .default_text = "0", .doc = "other seeds give other rows"},
+    {.name = "partitions", .kind = OptionKind::kInteger, .default_text = "1", .min = 1, .max = 1024,
+     .doc = "parts with a watermark each, to which blocks of 500 rows go in turn"},
 };
 
 // "2015-07-15", "2015-07-15 00:00:00", "2015-07-15T00:00:00.5Z" to microseconds since 1970.
@@ -97,22 +99,23 @@ struct Pace {
 
 class NexmarkReader final : public stream::SourceReader {
  public:
-  NexmarkReader(const GeneratorOptions& options, std::vector<nexmark::Column> columns, std::shared_ptr<Pace> pace)
-      : generator_(options), options_(options), columns_(std::move(columns)), pace_(std::move(pace)) {
+  NexmarkReader(const GeneratorOptions& options, std::vector<nexmark::Column> columns, std::shared_ptr<Pace> pace, uint32_t partitions)
+      : generator_(options), options_(options), columns_(std::move(columns)), pace_(std::move(pace)), partitions_(partitions) {
     if (options.events > 0) total_ = generator_.rows_among(options.events);
     int64_t unset = 0;
     if (pace_) pace_->begin_ns.compare_exchange_strong(unset, monotonic_ns());
   }
 
   Result<stream::ReadState> read(data::BatchBuffer& out, uint32_t& partition) override {
-    partition = 0;
+    partition = static_cast<uint32_t>(next_ / kBlockRows % partitions_);
     uint64_t end = total_.value_or(UINT64_MAX);
     if (pace_) {
       const int64_t elapsed_us = (monotonic_ns() - pace_->begin_ns.load()) / 1000;
       const auto due = static_cast<uint64_t>(static_cast<__int128>(elapsed_us) * options_.rate / 1'000'000) + 1;
       end = std::min(end, generator_.rows_among(due));
     }
-    const auto count = static_cast<uint32_t>(std::min<uint64_t>(out.rows_max() - out.rows, end - next_));
+    auto count = static_cast<uint32_t>(std::min<uint64_t>(out.rows_max() - out.rows, end - next_));
+    if (partitions_ > 1) count = static_cast<uint32_t>(std::min<uint64_t>(count, kBlockRows - next_ % kBlockRows));
     generator_.fill(columns_, next_, count, out);
     next_ += count;
     out.rows += count;
@@ -120,21 +123,24 @@ class NexmarkReader final : public stream::SourceReader {
     return count > 0 || out.full() ? stream::ReadState::kRows : stream::ReadState::kIdle;
   }
 
+  uint32_t partition_count() const override { return partitions_; }
   std::optional<uint64_t> rows_total() const override { return total_; }
 
  private:
+  static constexpr uint64_t kBlockRows = 500;
   Generator generator_;
   GeneratorOptions options_;
   std::vector<nexmark::Column> columns_;
   std::shared_ptr<Pace> pace_;  // null: as fast as possible
+  uint32_t partitions_;
   std::optional<uint64_t> total_;
   uint64_t next_ = 0;
 };
 
 class NexmarkSource final : public stream::SourceDefinition {
  public:
-  NexmarkSource(const GeneratorOptions& options, std::vector<nexmark::Column> columns, data::Schema inferred, bool real_pace)
-      : options_(options), columns_(std::move(columns)), inferred_(std::move(inferred)),
+  NexmarkSource(const GeneratorOptions& options, std::vector<nexmark::Column> columns, data::Schema inferred, bool real_pace, uint32_t partitions)
+      : options_(options), partitions_(partitions), columns_(std::move(columns)), inferred_(std::move(inferred)),
         pace_(real_pace ? std::make_shared<Pace>() : nullptr) {}
 
   data::Schema inferred_schema() const override { return inferred_; }
@@ -146,12 +152,14 @@ class NexmarkSource final : public stream::SourceDefinition {
   }
   bool replayable() const override { return true; }
   bool bounded() const override { return options_.events > 0; }
+  bool partitioned() const override { return partitions_ > 1; }
   Result<std::unique_ptr<stream::SourceReader>> open(stream::DeadLetters) const override {
-    return std::unique_ptr<stream::SourceReader>(std::make_unique<NexmarkReader>(options_, columns_, pace_));
+    return std::unique_ptr<stream::SourceReader>(std::make_unique<NexmarkReader>(options_, columns_, pace_, partitions_));
   }
 
  private:
   GeneratorOptions options_;
+  uint32_t partitions_;
   std::vector<nexmark::Column> columns_;
   data::Schema inferred_;
   std::shared_ptr<Pace> pace_;
@@ -207,7 +215,7 @@ class NexmarkConnector final : public stream::Connector {
       columns.push_back(match->column);
     }
     return std::unique_ptr<stream::SourceDefinition>(std::make_unique<NexmarkSource>(
-        generator, std::move(columns), std::move(inferred), options.text("pace") == "real"));
+        generator, std::move(columns), std::move(inferred), options.text("pace") == "real", static_cast<uint32_t>(options.integer("partitions"))));
   }
 };
 

@@ -407,6 +407,7 @@ Status Database::skip_rows(SourceStage& source) {
   while (source.rows_skipped < source.rows && source.poll(next)) {
     const auto rows = static_cast<uint32_t>(std::min<uint64_t>(source.rows - source.rows_skipped, next.buffer->rows));
     source.rows_skipped += rows;
+    next.ended_before.clear();  // the checkpoint knows
     if (rows < next.buffer->rows) {
       source.keep_rest(std::move(next), rows);
       return {};

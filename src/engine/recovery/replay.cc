@@ -43,6 +43,13 @@ Status Database::append_record(Command& command) {
   return {};
 }
 
+Status Database::record_append(Command& command, const SourceStage& source, uint32_t partition) {
+  ByteWriter& record = begin_record(command, partition == 0 ? RecordKind::kAppend : RecordKind::kAppendTo);
+  if (partition != 0) record.put(partition);
+  encode_batches(batches_, record.text(source.name));
+  return append_record(command);
+}
+
 Status Database::record_ddl(Command& command, Entry* item, RecordKind kind, const std::function<void(ByteWriter&)>& body) {
   if (!journal_) return {};
   ByteWriter& record = journal_->begin({kind, command.tick, command.now_us()});
@@ -199,7 +206,11 @@ Status Database::replay_record(Replay& replay, std::string_view record) {
       return in.ok() ? set(option) : undecodable();
     }
     case RecordKind::kAppend:
-      return replay_append(in);
+      return replay_append(in, 0);
+    case RecordKind::kAppendTo:
+      return replay_append(in, in.get<uint32_t>());
+    case RecordKind::kPartition:
+      return replay_partition(in);
     case RecordKind::kApply:
       return replay_apply(in, false);
     case RecordKind::kWatermark: {
@@ -223,12 +234,20 @@ Status Database::replay_record(Replay& replay, std::string_view record) {
   return undecodable();
 }
 
-Status Database::replay_append(ByteReader& in) {
+Status Database::replay_append(ByteReader& in, uint32_t partition) {
   const std::shared_ptr<const sql::Object> source = find(std::string(in.text()));
   if (!source) return undecodable();
   std::vector<std::unique_ptr<BatchBuffer>> buffers;
   RETURN_IF_ERROR(decode_batches(in, source->columns, buffers));
-  return append_buffers(source, buffers);
+  return append_buffers(source, buffers, partition);
+}
+
+Status Database::replay_partition(ByteReader& in) {
+  const std::shared_ptr<const sql::Object> source = find(std::string(in.text()));
+  const auto move = in.get<PartitionMove>();
+  const uint32_t partition = in.get<uint32_t>();
+  const int64_t watermark_us = in.get<int64_t>();
+  return in.ok() && source ? move_partition(source, move, partition, watermark_us) : undecodable();
 }
 
 Status Database::replay_apply(ByteReader& in, bool commits_group) {
@@ -296,6 +315,12 @@ Status Database::replay_source_rows(ByteReader& in) {
       for (uint32_t i = 0; i < rows; ++i) part->append_row(whole, i, 1);
       left -= rows;
       source.rows += rows;
+      for (const uint32_t partition : rows > 0 ? next.ended_before : std::vector<uint32_t>()) {
+        source_of.push_back(&source);
+        partition_of.push_back(stream::SourceOperator::end_port(partition));
+        rows_of_tick.push_back(nullptr);
+      }
+      if (rows > 0) next.ended_before.clear();
       source_of.push_back(&source);
       partition_of.push_back(next.partition);
       rows_of_tick.push_back(std::move(part));
@@ -324,8 +349,8 @@ Status Database::replay_source_rows(ByteReader& in) {
   inputs_.clear();
   std::vector<Batch> views(rows_of_tick.size());
   for (size_t i = 0; i < rows_of_tick.size(); ++i) {
-    if (rows_of_tick[i]->rows == 0) continue;
-    views[i] = rows_of_tick[i]->view();
+    if (rows_of_tick[i] && rows_of_tick[i]->rows == 0) continue;
+    if (rows_of_tick[i]) views[i] = rows_of_tick[i]->view();
     inputs_.push_back({source_of[i], &source_of[i]->op, partition_of[i], &views[i]});
   }
   core_.run(inputs_, ended_stages_, false);

@@ -14,6 +14,8 @@ const char* kind_name(ObjectKind kind) {
       return "stream";
     case ObjectKind::kLookupTable:
       return "lookup table";
+    case ObjectKind::kWatermarkGroup:
+      return "watermark group";
     case ObjectKind::kSink:
       break;
   }
@@ -32,6 +34,8 @@ const char* kind_words(ObjectKind kind) {
       return "STREAM";
     case ObjectKind::kLookupTable:
       return "LOOKUP TABLE";
+    case ObjectKind::kWatermarkGroup:
+      return "WATERMARK GROUP";
     case ObjectKind::kSink:
       break;
   }

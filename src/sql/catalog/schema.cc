@@ -113,7 +113,7 @@ LaminarTable* LaminarSchema::find(const std::string& name) {
 }
 
 LaminarTable* LaminarSchema::entry_of(const std::shared_ptr<const Object>& object) {
-  if (!object || object->kind == ObjectKind::kSink) return nullptr;
+  if (!object || object->kind == ObjectKind::kSink || object->kind == ObjectKind::kWatermarkGroup) return nullptr;
   const uint64_t version = backend_.version();
   const uint64_t next_transaction = static_cast<LaminarCatalog&>(catalog).transactions().next_id();
   std::lock_guard lock(mutex_);

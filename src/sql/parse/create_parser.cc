@@ -301,6 +301,24 @@ Result<StatementBody> parse_sink(TokenCursor& cursor, bool or_replace, std::stri
   return StatementBody(std::move(sink));
 }
 
+Result<StatementBody> parse_watermark_group(TokenCursor& cursor, bool or_replace, std::string text) {
+  CreateWatermarkGroup group;
+  group.or_replace = or_replace;
+  group.statement_text = std::move(text);
+  RETURN_IF_ERROR(read_head(cursor, group, "the group's name"));
+  if (!cursor.accept_symbol("(")) return cursor.unexpected("( and the sources");
+  do {
+    ASSIGN_OR_RETURN(group.members.emplace_back(), cursor.object_name("a source's name"));
+  } while (cursor.accept_symbol(","));
+  if (!cursor.accept_symbol(")")) return cursor.unexpected(", or )");
+  if (cursor.is("WITH")) {
+    ASSIGN_OR_RETURN(group.options, read_with_options(cursor));
+    RETURN_IF_ERROR(cursor.expect_end("the end of the statement"));
+  }
+  RETURN_IF_ERROR(cursor.expect_end("WITH (options) or the end of the statement"));
+  return StatementBody(std::move(group));
+}
+
 }  // namespace
 
 bool is_our_create(const TokenCursor& cursor) {
@@ -314,7 +332,7 @@ Result<StatementBody> parse_create(TokenCursor& cursor) {
   std::string text = statement_text(cursor);
   RETURN_IF_ERROR(cursor.expect("CREATE"));
   const bool or_replace = cursor.accept_all({"OR", "REPLACE"});
-  if (cursor.is("WATERMARK")) return not_implemented("CREATE WATERMARK GROUP", cursor.offset());
+  if (cursor.accept_all({"WATERMARK", "GROUP"})) return parse_watermark_group(cursor, or_replace, std::move(text));
   if (cursor.accept("SOURCE")) return parse_source(cursor, or_replace, std::move(text));
   if (cursor.accept_all({"LOOKUP", "TABLE"})) return parse_lookup(cursor, or_replace, std::move(text));
   if (cursor.accept("STREAM")) return parse_view(cursor, or_replace, true, std::move(text));
@@ -323,7 +341,7 @@ Result<StatementBody> parse_create(TokenCursor& cursor) {
     RETURN_IF_ERROR(cursor.expect("VIEW"));
     return parse_view(cursor, or_replace, false, std::move(text));
   }
-  return cursor.unexpected("SOURCE, LOOKUP TABLE, MATERIALIZED VIEW, STREAM or SINK");
+  return cursor.unexpected("SOURCE, LOOKUP TABLE, MATERIALIZED VIEW, STREAM, SINK or WATERMARK GROUP");
 }
 
 }  // namespace laminar::sql

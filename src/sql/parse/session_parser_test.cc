@@ -136,7 +136,7 @@ TEST_F(SessionParser, ErrorsPointIntoTheWholeScript) {
   EXPECT_NE(drawn.find("LINE 3: CREATE"), std::string::npos) << drawn;
   EXPECT_EQ(failure(before + "CREATE MATERIALIZED VIEW bad_binding AS SELECT x"), "1007@3:48 no such column");
   EXPECT_EQ(failure(before + "DRAIN"), "9001@- cannot drain");
-  EXPECT_EQ(failure(before + "CREATE WATERMARK GROUP x (a, b)").substr(0, 9), "3005@3:8 ");
+  EXPECT_EQ(failure(before + "CREATE WATERMARK GROUP x a, b").substr(0, 10), "1001@3:26 ");
   EXPECT_EQ(failure(before + "CREATE SINK k"), "1001@3:14 expected FROM, found the end of the statement");
   EXPECT_EQ(failure(before + "SELECT 'abc"), "1001@3:8 unterminated string");
   // DuckDB's, at parsing, binding and executing.

@@ -93,7 +93,16 @@ struct CreateSink {
   std::string statement_text;
 };
 
-enum class ObjectKind { kSource, kTable, kView, kStream, kSink, kLookupTable };
+// CREATE WATERMARK GROUP g (a, b) WITH (max_drift = '5 minutes', policy = 'pause')
+struct CreateWatermarkGroup {
+  ObjectName name;
+  bool or_replace = false, if_not_exists = false;
+  std::vector<ObjectName> members;
+  OptionList options;
+  std::string statement_text;
+};
+
+enum class ObjectKind { kSource, kTable, kView, kStream, kSink, kLookupTable, kWatermarkGroup };
 struct DropObjects {
   ObjectKind kind = ObjectKind::kView;
   std::vector<ObjectName> names;
@@ -150,7 +159,7 @@ struct AdvanceWatermark {
   int64_t time_offset = -1;
 };
 
-using StatementBody = std::variant<CreateSource, CreateLookup, CreateView, CreateSink, DropObjects, ShowStatement, ExplainStatement,
+using StatementBody = std::variant<CreateSource, CreateLookup, CreateView, CreateSink, CreateWatermarkGroup, DropObjects, ShowStatement, ExplainStatement,
                                    SubscribeStatement, ReapplyStatement, DrainStatement, CheckpointStatement, BackupStatement, SetStatement,
                                    AdvanceWatermark>;
 

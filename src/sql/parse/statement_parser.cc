@@ -24,7 +24,6 @@ constexpr PlannedForm kPlannedForms[] = {
     {{"ALTER", "MATERIALIZED", "VIEW"}, "ALTER MATERIALIZED VIEW"},
     {{"ALTER", "STREAM"}, "ALTER STREAM"},
     {{"ALTER", "SINK"}, "ALTER SINK"},
-    {{"DROP", "WATERMARK", "GROUP"}, "DROP WATERMARK GROUP"},
 };
 
 Status refuse_planned_forms(const TokenCursor& cursor) {
@@ -53,6 +52,7 @@ constexpr ShowForm kShowForms[] = {
     {{"CONNECTORS"}, ShowObject::kNone},
     {{"FUNCTIONS"}, ShowObject::kNone},
     {{"WATERMARKS"}, ShowObject::kFor},
+    {{"WATERMARK", "GROUPS"}, ShowObject::kFor},
     {{"DEPENDENCIES"}, ShowObject::kFor},
     {{"CONSERVATION"}, ShowObject::kFor},
     {{"COUNTERS"}, ShowObject::kFor},
@@ -61,6 +61,7 @@ constexpr ShowForm kShowForms[] = {
     {{"CREATE", "STREAM"}, ShowObject::kName},
     {{"CREATE", "SINK"}, ShowObject::kName},
     {{"CREATE", "LOOKUP", "TABLE"}, ShowObject::kName},
+    {{"CREATE", "WATERMARK", "GROUP"}, ShowObject::kName},
     {{"CREATE", "TABLE"}, ShowObject::kName},
     {{"CREATE", "VIEW"}, ShowObject::kName},
     {{"CREATE"}, ShowObject::kName},
@@ -137,7 +138,7 @@ Result<std::optional<StatementBody>> parse_explain(TokenCursor& cursor) {
   inner.move_to(cursor.index() + object);
   if (is_our_create(inner)) {
     const size_t noun = inner.are({"OR", "REPLACE"}, 1) ? 3 : 1;
-    if (inner.is("SOURCE", noun) || inner.is("SINK", noun) || inner.is("LOOKUP", noun)) {
+    if (inner.is("SOURCE", noun) || inner.is("SINK", noun) || inner.is("LOOKUP", noun) || inner.is("WATERMARK", noun)) {
       inner.move_to(inner.index() + noun);
       return inner.unexpected("MATERIALIZED VIEW or STREAM");
     }
@@ -164,6 +165,8 @@ Result<StatementBody> parse_drop(TokenCursor& cursor) {
     drop.kind = ObjectKind::kSink;
   } else if (cursor.accept_all({"LOOKUP", "TABLE"})) {
     drop.kind = ObjectKind::kLookupTable;
+  } else if (cursor.accept_all({"WATERMARK", "GROUP"})) {
+    drop.kind = ObjectKind::kWatermarkGroup;
   } else {
     RETURN_IF_ERROR(cursor.expect("MATERIALIZED"));
     RETURN_IF_ERROR(cursor.expect("VIEW"));
@@ -294,7 +297,7 @@ Result<std::optional<StatementBody>> parse_body(TokenCursor& cursor) {
   if (is_our_create(cursor)) {
     body = parse_create(cursor);
   } else if (cursor.is("DROP") && (cursor.is("SOURCE", 1) || cursor.is("STREAM", 1) || cursor.is("SINK", 1) ||
-                                   cursor.is("MATERIALIZED", 1) || cursor.are({"LOOKUP", "TABLE"}, 1))) {
+                                   cursor.is("MATERIALIZED", 1) || cursor.are({"LOOKUP", "TABLE"}, 1) || cursor.are({"WATERMARK", "GROUP"}, 1))) {
     body = parse_drop(cursor);
   } else if (cursor.is("SHOW")) {
     const ShowForm* form = find_show_form(cursor, 1);

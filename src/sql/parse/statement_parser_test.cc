@@ -391,7 +391,9 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Others, BadStatements,
     testing::Values(BadCase{"CREATE LOOKUP TABLE p (id INT)|", kSyntax, "expected WITH"},
-                    BadCase{"CREATE |WATERMARK GROUP g (a, b)", kPlanned, "CREATE WATERMARK GROUP"},
+                    BadCase{"CREATE WATERMARK GROUP g |a, b", kSyntax, "( and the sources"},
+                    BadCase{"CREATE WATERMARK GROUP g (a, |)", kSyntax, "a source's name"},
+                    BadCase{"CREATE WATERMARK GROUP g (a, b) |FOR", kSyntax, "WITH (options)"},
                     BadCase{"|ALTER SOURCE s SET (a = 1)", kPlanned, "ALTER SOURCE"},
                     BadCase{"|ALTER MATERIALIZED VIEW v RENAME TO w", kPlanned, "ALTER MATERIALIZED VIEW"},
                     BadCase{"|ALTER SINK k PAUSE", kPlanned, "ALTER SINK"},

@@ -206,8 +206,8 @@ class Handler final : public StatementHandler {
     std::shared_ptr<BoundPlan> query;
     if (create.query_text.empty()) {
       ASSIGN_OR_RETURN(const auto from, find_object(*backend_, create.from));
-      if (from->kind == ObjectKind::kSink) {
-        return Status(ErrorCode::kWrongObjectKind, "a sink cannot be read: " + from->name, create.from.offset);
+      if (from->kind == ObjectKind::kSink || from->kind == ObjectKind::kWatermarkGroup) {
+        return Status(ErrorCode::kWrongObjectKind, "a " + std::string(kind_name(from->kind)) + " cannot be read: " + from->name, create.from.offset);
       }
     } else {
       query = std::make_shared<BoundPlan>([backend = backend_, create](duckdb::ClientContext& context) {
@@ -222,6 +222,14 @@ class Handler final : public StatementHandler {
         plan = std::make_unique<plan::ViewPlan>(std::move(bound));
       }
       return at_name(backend->create_sink(create, std::move(plan)), create.name.offset);
+    });
+  }
+
+  Bound bind_body(duckdb::ClientContext&, const CreateWatermarkGroup& create) {
+    RETURN_IF_ERROR(check_object_name(create.name));
+    for (const ObjectName& member : create.members) RETURN_IF_ERROR(check_object_name(member));
+    return ddl([backend = backend_, create](duckdb::ClientContext&) -> Status {
+      return at_name(backend->create_watermark_group(create), create.name.offset);
     });
   }
 

@@ -40,7 +40,11 @@ class SourceReader {
   // nothing waits. Every row of one call is of one partition: sets `partition`. Offsets in a partition count from 0.
   // Deterministic: a new reader gives the same rows in the same order, cut anywhere.
   virtual Result<ReadState> read(data::BatchBuffer& out, uint32_t& partition) = 0;
+  // Those that hold the watermark back from the start.
   virtual uint32_t partition_count() const { return 1; }
+  // Adds the partitions that had ended before the rows of the last read(), each once. A place between rows, like the rows
+  // themselves: a new reader tells it at the same one.
+  virtual void take_ended(std::vector<uint32_t>& partitions) { (void)partitions; }
   // Rows in all where that is known, for progress.
   virtual std::optional<uint64_t> rows_total() const { return std::nullopt; }
   // Bytes read and to read, where known.
@@ -57,6 +61,9 @@ class SourceDefinition {
   // Whether a new reader gives all rows from the start (files, nexmark), so that later views can catch up.
   virtual bool replayable() const = 0;
   virtual bool bounded() const = 0;
+  // Whether its readers tell partitions apart, and what a partition is called.
+  virtual bool partitioned() const { return false; }
+  virtual std::string partition_name(uint32_t partition) const { return std::to_string(partition); }
   // Null for connectors whose rows come by append (memory).
   virtual Result<std::unique_ptr<SourceReader>> open(DeadLetters dead_letters) const = 0;
 };

@@ -83,7 +83,7 @@ class CountedRejects final : public RejectedRows {
     if (keep_rows) rows.push_back(test_row(types, batch, row));
     last = reject;
   }
-  uint64_t counts[4] = {};
+  uint64_t counts[5] = {};
   bool keep_rows = true;
   std::vector<TestRow> rows;
   Reject last;

@@ -13,7 +13,7 @@
 
 namespace laminar::stream {
 
-enum class RejectReason : uint8_t { kLate, kNullTime, kFutureTime, kError };
+enum class RejectReason : uint8_t { kLate, kNullTime, kFutureTime, kAheadOfGroup, kError };
 
 struct Reject {
   RejectReason reason = RejectReason::kLate;

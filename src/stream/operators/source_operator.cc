@@ -1,6 +1,7 @@
 #include "stream/operators/source_operator.h"
 
 #include "base/check.h"
+#include "data/codec.h"
 #include "data/text.h"
 #include "stream/state/group_table.h"
 #include "stream/state/state_pool.h"
@@ -9,14 +10,36 @@ namespace laminar::stream {
 
 // The partitions by the values of a column.
 struct SourceOperator::Partitioning {
-  explicit Partitioning(const data::Type& type)
-      : shape(std::span(&type, 1)), number_offset(shape.append(8)), table(&shape, &pool), hashes(data::kBatchRowsMax),
+  explicit Partitioning(const data::Type& type_)
+      : type(type_), shape(std::span(&type, 1)), number_offset(shape.append(8)), table(&shape, &pool), hashes(data::kBatchRowsMax),
         groups(data::kBatchRowsMax), sequence(data::kBatchRowsMax) {}
+  void find(const data::Column& key, uint32_t rows) {
+    hash_keys(shape, {&key, 1}, rows, hashes.data());
+    table.find_or_create({&key, 1}, hashes.data(), nullptr, rows, groups.data());
+  }
+  // Numbers the row's group, counting from 1, when it has none yet.
+  uint64_t number(const data::Column& key, uint32_t row) {
+    uint64_t& number = *reinterpret_cast<uint64_t*>(groups[row] + number_offset);
+    if (number != 0) return number;
+    number = std::min<uint64_t>(names.size() + 1, kPartitionsMax);
+    if (names.size() == kPartitionsMax) return number;
+    names.emplace_back();
+    if (key.is_null(row)) names.back() = "NULL";
+    else data::append_text(type, key, row, names.back());
+    if (keys.empty() || keys.back()->full()) keys.push_back(std::make_unique<data::BatchBuffer>(std::span(&type, 1)));
+    data::Batch from;
+    from.columns = {&key, 1};
+    keys.back()->append_row(from, row, 1);
+    return number;
+  }
+
+  data::Type type;
   GroupShape shape;
   uint32_t number_offset;
   StatePool pool;
   GroupTable table;
-  std::vector<std::string> names;  // by partition
+  std::vector<std::string> names;                         // by partition
+  std::vector<std::unique_ptr<data::BatchBuffer>> keys;  // the values, by partition
   // Scratch.
   std::vector<uint64_t> hashes;
   std::vector<char*> groups;
@@ -66,6 +89,11 @@ void SourceOperator::set_partition_offset(uint32_t partition, uint64_t offset) {
 
 void SourceOperator::push(uint32_t partition, const data::Batch& batch) {
   DCHECK(batch.rows <= data::kBatchRowsMax);
+  if (partition & kEndPort) return end_partition(partition & ~kEndPort);
+  push_kept(partition, dropping_limits.empty() ? batch : drop_excess(batch));
+}
+
+void SourceOperator::push_kept(uint32_t partition, const data::Batch& batch) {
   if (batch.rows == 0) return;
   if (by_column_) return push_by_column(batch);
   if (partition >= offsets_.size()) ensure_partitions(partition + 1, now_us_);
@@ -101,23 +129,13 @@ WatermarkTracker::Judged SourceOperator::advance_keys(const data::Batch& batch, 
 void SourceOperator::push_by_column(const data::Batch& batch) {
   Partitioning& by = *by_column_;
   const data::Column& key = batch.columns[*time_->partition_column];
-  hash_keys(by.shape, {&key, 1}, batch.rows, by.hashes.data());
-  by.table.find_or_create({&key, 1}, by.hashes.data(), nullptr, batch.rows, by.groups.data());
+  by.find(key, batch.rows);
   const data::Column& column = batch.columns[time_->column];
   const int64_t* times = event_times_us(time_type(), column, batch.rows, times_.data());
   bool any_behind = false, any_future = false;
   for (uint32_t row = 0; row < batch.rows; ++row) {
-    uint64_t& number = *reinterpret_cast<uint64_t*>(by.groups[row] + by.number_offset);  // from 1; 0: new
-    if (number == 0) {
-      number = std::min<uint64_t>(by.names.size() + 1, kPartitionsMax);
-      if (by.names.size() < kPartitionsMax) {
-        by.names.emplace_back();
-        if (key.is_null(row)) by.names.back() = "NULL";
-        else data::append_text(types()[*time_->partition_column], key, row, by.names.back());
-      }
-      ensure_partitions(static_cast<uint32_t>(number), now_us_);
-    }
-    const uint32_t partition = static_cast<uint32_t>(number - 1);
+    const uint32_t partition = static_cast<uint32_t>(by.number(key, row) - 1);
+    if (partition >= offsets_.size()) ensure_partitions(partition + 1, now_us_);
     by.sequence[row] = data::make_sequence(partition, offsets_[partition]++);
     if (column.is_null(row)) {
       tracker_.touch(partition, now_us_);
@@ -142,6 +160,57 @@ std::string SourceOperator::partition_name(uint32_t partition) const {
   return by_column_ && partition < by_column_->names.size() ? by_column_->names[partition] : std::to_string(partition);
 }
 
+data::Batch SourceOperator::drop_excess(const data::Batch& batch) {
+  int64_t limit = data::kWatermarkEnded;
+  for (DriftLimit* group : dropping_limits) limit = std::min(limit, group->limit_of(*this));
+  if (limit == data::kWatermarkEnded) return batch;
+  const data::Column& column = batch.columns[time_->column];
+  const int64_t* times = event_times_us(time_type(), column, batch.rows, times_.data());
+  kept_.clear();
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    if (column.is_null(row) || tracker_.is_future(times[row], now_us_) || tracker_.less_delay(times[row]) <= limit) {
+      kept_.push_back(row);
+      continue;
+    }
+    if (!rejects()) continue;
+    Reject reject;
+    reject.reason = RejectReason::kAheadOfGroup;
+    reject.watermark = tracker_.combined();
+    rejects()->reject(types(), batch, row, reject);
+  }
+  const uint64_t dropped = batch.rows - kept_.size();
+  if (dropped == 0) return batch;
+  counters.rows_in += dropped;
+  counters.filtered += dropped;
+  for (DriftLimit* group : dropping_limits) {
+    if (group->limit_of(*this) == limit) group->count_dropped(*this, dropped);
+  }
+  if (!selector_) selector_ = std::make_unique<RowSelector>(types());
+  return selector_->select(batch, kept_.data(), static_cast<uint32_t>(kept_.size()));
+}
+
+void SourceOperator::release(int64_t now_us) {
+  CHECK(holds_ > 0);
+  if (--holds_ == 0) tracker_.keep_alive(now_us);
+}
+
+int64_t SourceOperator::watermark_with(const data::Batch& batch) {
+  int64_t watermark = tracker_.combined();
+  const data::Column& column = batch.columns[time_->column];
+  const int64_t* times = event_times_us(time_type(), column, batch.rows, times_.data());
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    if (column.is_null(row) || tracker_.is_future(times[row], now_us_)) continue;
+    watermark = std::max(watermark, tracker_.less_delay(times[row]));
+  }
+  return watermark;
+}
+
+int64_t SourceOperator::pausing_limit() const {
+  int64_t limit = data::kWatermarkEnded;
+  for (DriftLimit* group : pausing_limits) limit = std::min(limit, group->limit_of(*this));
+  return limit;
+}
+
 void SourceOperator::report_future(const data::Batch& batch, const int64_t* times, const uint64_t* validity) {
   for (uint32_t row = 0; row < batch.rows; ++row) {
     if (validity && !(validity[row >> 6] >> (row & 63) & 1)) continue;
@@ -158,6 +227,7 @@ void SourceOperator::report_future(const data::Batch& batch, const int64_t* time
 void SourceOperator::finish(const TickInfo& tick) {
   now_us_ = tick.now_us;
   if (ending_) tracker_.end_all();
+  if (held()) tracker_.keep_alive(tick.now_us);
   const int64_t combined = tracker_.combine(tick.now_us);
   if (by_key_) {
     by_key_->watermarks.raise_floor(combined);  // what was said of all rows: ADVANCE WATERMARK, the end
@@ -172,8 +242,8 @@ void SourceOperator::finish(const TickInfo& tick) {
   else if (time_ || combined == data::kWatermarkEnded) set_output_watermark(combined);
 }
 
-// Table 0, one record: the tracker, then offsets, clock, rows from the future, whether it ends, the floor of the keys.
-// Table 1: the keys, in pieces.
+// Table 0, one record: the tracker, then offsets, clock, rows from the future, whether it ends, the floor of the keys; from
+// version 2 on the lifts of watermarks, and the values that are partitions, in batches. Table 1: the keys, in pieces.
 void SourceOperator::save_state(StateSink& sink, bool) {
   ByteWriter out;
   tracker_.save(out);
@@ -181,6 +251,11 @@ void SourceOperator::save_state(StateSink& sink, bool) {
   for (const uint64_t offset : offsets_) out.put(offset);
   out.put(now_us_).put(future_rows_).put(static_cast<uint8_t>(ending_));
   if (by_key_) by_key_->watermarks.save(out);
+  tracker_.save_lifts(out);
+  if (by_column_) {
+    out.put(static_cast<uint32_t>(by_column_->keys.size()));
+    for (auto& keys : by_column_->keys) data::encode_batch(keys->view(), 1, out);
+  }
   sink.put(0, "", out.view());
   if (!by_key_) return;
   sink.erase_prefix(1, "");
@@ -194,7 +269,7 @@ void SourceOperator::save_state(StateSink& sink, bool) {
 }
 
 Status SourceOperator::load_state(StateSource& source) {
-  RETURN_IF_ERROR(source.scan(0, [this](std::string_view, std::string_view value) -> Status {
+  RETURN_IF_ERROR(source.scan(0, [this, version = source.version()](std::string_view, std::string_view value) -> Status {
     ByteReader in(value);
     if (!tracker_.load(in)) return damaged_state(label);
     offsets_.resize(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
@@ -203,6 +278,16 @@ Status SourceOperator::load_state(StateSource& source) {
     future_rows_ = in.get<uint64_t>();
     ending_ = in.get<uint8_t>() != 0;
     if (by_key_ && !by_key_->watermarks.load(in)) return damaged_state(label);
+    if (version < 2) return in.ok() ? Status() : damaged_state(label);
+    tracker_.load_lifts(in);
+    const uint32_t chunks = by_column_ ? in.get<uint32_t>() : 0;
+    for (uint32_t i = 0; i < chunks && in.ok(); ++i) {
+      data::BatchBuffer keys(std::span(&by_column_->type, 1));
+      RETURN_IF_ERROR(data::decode_batch(in, 1, keys));
+      const data::Batch batch = keys.view();
+      by_column_->find(batch.columns[0], batch.rows);
+      for (uint32_t row = 0; row < batch.rows; ++row) by_column_->number(batch.columns[0], row);
+    }
     return in.ok() ? Status() : damaged_state(label);
   }));
   return source.scan(1, [this](std::string_view, std::string_view value) -> Status {
@@ -214,6 +299,11 @@ Status SourceOperator::load_state(StateSource& source) {
 void SourceOperator::advance_watermark(uint32_t partition, int64_t watermark) {
   ensure_partitions(partition + 1, now_us_);
   tracker_.advance_to(partition, watermark, now_us_);
+}
+
+void SourceOperator::leave_partition(uint32_t partition) {
+  ensure_partitions(partition + 1, now_us_);
+  tracker_.remove_partition(partition);
 }
 
 void SourceOperator::end_partition(uint32_t partition) {

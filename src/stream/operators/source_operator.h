@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "stream/operators/operator.h"
+#include "stream/state/row_selector.h"
 #include "stream/time/key_watermarks.h"
 #include "stream/time/watermark_tracker.h"
 
@@ -35,6 +36,17 @@ struct SourceTime {
   int64_t key_floor_us = -1;
 };
 
+class SourceOperator;
+
+// How far a source may run: see watermark_group_operator.h.
+class DriftLimit {
+ public:
+  virtual ~DriftLimit() = default;
+  // The watermark that the source may reach: kWatermarkEnded: any, kWatermarkNone: none is known yet.
+  virtual int64_t limit_of(const SourceOperator& source) = 0;
+  virtual void count_dropped(const SourceOperator& source, uint64_t rows) = 0;
+};
+
 class SourceOperator final : public Operator {
  public:
   static constexpr uint32_t kPartitionsMax = 65'535;
@@ -45,6 +57,8 @@ class SourceOperator final : public Operator {
 
   void begin_tick(const TickInfo& tick) { now_us_ = tick.now_us; }
   void push(uint32_t partition, const data::Batch& batch) override;
+  // The port by which a batch without rows says that a partition has ended, in its place among rows.
+  static constexpr uint32_t end_port(uint32_t partition) { return partition | kEndPort; }
   void finish(const TickInfo& tick) override;
 
   // Whether finish() would find a partition that has become idle.
@@ -56,7 +70,9 @@ class SourceOperator final : public Operator {
   void advance_watermark(uint32_t partition, int64_t watermark);
   // No row will come from it any more; counts at the next finish().
   void end_partition(uint32_t partition);
-  // The same for all, after the rows of the running tick.
+  // It is read elsewhere from now on; rows bring it back. Counts at the next finish().
+  void leave_partition(uint32_t partition);
+  // No row will come from any, after those of the running tick.
   void end_all() { ending_ = true; }
 
   // Rows read of a partition, which is the offset of its next row. A source that starts in the middle sets it.
@@ -67,21 +83,45 @@ class SourceOperator final : public Operator {
   uint32_t partition_count() const { return static_cast<uint32_t>(tracker_.partition_count()); }
   bool partition_idle(uint32_t partition) const { return tracker_.partition_idle(partition); }
   bool partition_ended(uint32_t partition) const { return tracker_.partition_ended(partition); }
+  uint64_t partition_returns() const { return tracker_.returns(); }
+  // Whether a row with this place and the watermark before it was judged by a watermark that others had made, and why.
+  WatermarkTracker::Lift lift_of(uint64_t sequence, int64_t watermark) const {
+    const auto partition = static_cast<uint32_t>(sequence >> 48);
+    return partition < partition_count() && tracker_.partition_lifted_to(partition) == watermark ? tracker_.partition_lift(partition)
+                                                                                                 : WatermarkTracker::Lift::kNone;
+  }
   // What the partition column says, as text; the number where no column does.
   std::string partition_name(uint32_t partition) const;
   // Null without PER KEY.
   const KeyWatermarks* key_watermarks() const;
 
+  // Limits by which reading pauses, and by which rows are dropped.
+  std::vector<DriftLimit*> pausing_limits, dropping_limits;
+  // Held by a limit: nothing is read of it, and it does not fall idle for that. hold() and release() come in pairs.
+  void hold() { ++holds_; }
+  void release(int64_t now_us);
+  bool held() const { return holds_ > 0; }
+  // Where this batch may take the watermark, at most, and where the limits let it go; both without effect.
+  int64_t watermark_with(const data::Batch& batch);
+  int64_t pausing_limit() const;
+  // Of all rows that have come, those of the running tick included.
+  int64_t watermark_so_far() { return tracker_.combine_again(); }
+
   bool saves_state() const override { return true; }
+  uint32_t state_version() const override { return 2; }
   void save_state(StateSink& sink, bool full) override;
   Status load_state(StateSource& source) override;
 
  private:
+  static constexpr uint32_t kEndPort = 1u << 31;
   const data::Type& time_type() const { return time_->read_as ? *time_->read_as : types()[time_->column]; }
   struct Partitioning;
   struct Keying;
   WatermarkTracker::Judged advance_keys(const data::Batch& batch, const int64_t* times, const uint64_t* validity);
+  void push_kept(uint32_t partition, const data::Batch& batch);
   void push_by_column(const data::Batch& batch);
+  // The batch without the rows beyond the dropping limits.
+  data::Batch drop_excess(const data::Batch& batch);
   void report_future(const data::Batch& batch, const int64_t* times, const uint64_t* validity);
 
   std::optional<SourceTime> time_;
@@ -93,6 +133,9 @@ class SourceOperator final : public Operator {
   std::unique_ptr<Partitioning> by_column_;
   std::unique_ptr<Keying> by_key_;
   bool ending_ = false;
+  uint32_t holds_ = 0;
+  std::unique_ptr<RowSelector> selector_;  // of kept rows
+  std::vector<uint32_t> kept_;
 };
 
 }  // namespace laminar::stream

@@ -62,6 +62,7 @@ void SourceFeed::run() {
         item.ended = true;
         break;
       }
+      reader_->take_ended(item.ended_before);
       if (*state == ReadState::kEnded) {
         item.ended = true;
         break;

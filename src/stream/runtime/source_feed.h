@@ -31,6 +31,7 @@ class SourceFeed {
   struct Item {
     data::BatchBuffer* buffer = nullptr;
     uint32_t partition = 0;
+    std::vector<uint32_t> ended_before;  // partitions that ended before these rows
     bool ended = false;  // the last item
     std::unique_ptr<Error> error;
   };

@@ -72,7 +72,8 @@ void WatermarkTracker::ensure_partition(uint32_t partition, int64_t now_us) {
   if (!partitions_.empty()) combine(now_us);
   while (partitions_.size() <= partition) {
     Partition added;
-    added.watermark = combined_;
+    added.watermark = added.lifted_to = combined_;
+    if (combined_ != kWatermarkNone) added.lift = Lift::kNew;
     added.last_row_us = now_us;
     partitions_.push_back(added);
     ++active_;
@@ -121,7 +122,11 @@ void WatermarkTracker::touch(uint32_t partition, int64_t now_us) {
   if (state.idle) {
     state.idle = false;
     ++active_;
-    state.watermark = std::max(state.watermark, combined_);
+    ++returns_;
+    if (combined_ > state.watermark) {
+      state.watermark = state.lifted_to = combined_;
+      state.lift = Lift::kReturned;
+    }
     int64_t due;
     if (options_.idle_timeout_us > 0 && !__builtin_add_overflow(now_us, options_.idle_timeout_us, &due)) idle_check_us_ = std::min(idle_check_us_, due);
   }
@@ -156,6 +161,12 @@ WatermarkTracker::Judged WatermarkTracker::advance(uint32_t partition, const int
   return judged;
 }
 
+void WatermarkTracker::keep_alive(int64_t now_us) {
+  for (Partition& state : partitions_) {
+    if (!state.idle && !state.ended) state.last_row_us = std::max(state.last_row_us, now_us);
+  }
+}
+
 void WatermarkTracker::advance_to(uint32_t partition, int64_t watermark, int64_t now_us) {
   touch(partition, now_us);
   Partition& p = partitions_[partition];
@@ -183,6 +194,19 @@ void WatermarkTracker::end_all() {
 void WatermarkTracker::save(ByteWriter& out) const {
   out.put(combined_).put(now_us_).put(static_cast<uint32_t>(partitions_.size()));
   for (const Partition& p : partitions_) out.put(p.watermark).put(p.last_row_us).put(p.idle).put(p.ended).put(p.removed);
+}
+
+void WatermarkTracker::save_lifts(ByteWriter& out) const {
+  out.put(returns_);
+  for (const Partition& p : partitions_) out.put(p.lift).put(p.lifted_to);
+}
+
+void WatermarkTracker::load_lifts(ByteReader& in) {
+  returns_ = in.get<uint64_t>();
+  for (Partition& p : partitions_) {
+    p.lift = in.get<Lift>();
+    p.lifted_to = in.get<int64_t>();
+  }
 }
 
 bool WatermarkTracker::load(ByteReader& in) {

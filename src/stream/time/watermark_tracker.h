@@ -62,6 +62,11 @@ class WatermarkTracker {
     return time > limit || time == kInfinity;
   }
 
+  // Partitions that are not idle are not so because of the time that has passed: nobody asked them for rows.
+  void keep_alive(int64_t now_us);
+  // The watermark that a row of this time makes.
+  int64_t less_delay(int64_t time) const;
+
   // No earlier row will come from the partition; a lower watermark than its own is ignored.
   void advance_to(uint32_t partition, int64_t watermark, int64_t now_us);
 
@@ -73,17 +78,28 @@ class WatermarkTracker {
   // At the end of a tick: the combined watermark.
   int64_t combine(int64_t now_us);
   int64_t combined() const { return combined_; }
+  // The same inside a tick, of the rows so far.
+  int64_t combine_again() { return combine(now_us_); }
   // All partitions that have not ended are idle, as of the last combine().
   bool all_idle() const { return active_ == 0 && ended_ < partitions_.size(); }
   // When combine() may find a partition idle that is not so yet; kWatermarkEnded: never.
   int64_t idle_check_us() const { return idle_check_us_; }
   int64_t partition_watermark(uint32_t partition) const { return partitions_[partition].watermark; }
+  // How the partition's watermark was lifted above what its own rows made, and to what: where a row was late by that very
+  // watermark, this is why.
+  enum class Lift : uint8_t { kNone, kReturned, kNew };
+  Lift partition_lift(uint32_t partition) const { return partitions_[partition].lift; }
+  int64_t partition_lifted_to(uint32_t partition) const { return partitions_[partition].lifted_to; }
+  uint64_t returns() const { return returns_; }
   bool partition_ended(uint32_t partition) const { return partitions_[partition].ended; }
   bool partition_idle(uint32_t partition) const { return partitions_[partition].idle && !partitions_[partition].ended; }
 
   // All of it but the options, for checkpoints.
   void save(ByteWriter& out) const;
   bool load(ByteReader& in);
+  // The lifts, which came to the format later.
+  void save_lifts(ByteWriter& out) const;
+  void load_lifts(ByteReader& in);
 
  private:
   static constexpr int64_t kInfinity = data::kWatermarkEnded;  // TIMESTAMP 'infinity'
@@ -94,8 +110,9 @@ class WatermarkTracker {
     bool ended = false;
     bool removed = false;
     bool moved = false;  // in moved_
+    Lift lift = Lift::kNone;
+    int64_t lifted_to = data::kWatermarkNone;
   };
-  int64_t less_delay(int64_t time) const;
   void mark_moved(uint32_t partition);
   void find_idle(int64_t now_us);
   void set_leaf(uint32_t partition);
@@ -107,6 +124,7 @@ class WatermarkTracker {
   uint32_t leaves_ = 0;
   std::vector<uint32_t> moved_;  // partitions whose leaf is not up to date
   uint32_t active_ = 0, ended_ = 0;
+  uint64_t returns_ = 0;  // of partitions that had been idle or removed
   int64_t combined_ = data::kWatermarkNone;
   int64_t now_us_ = data::kWatermarkNone;  // the last clock seen
   int64_t idle_check_us_ = data::kWatermarkEnded;
