@@ -175,7 +175,7 @@ data::Batch SourceOperator::drop_excess(const data::Batch& batch) {
     if (!rejects()) continue;
     Reject reject;
     reject.reason = RejectReason::kAheadOfGroup;
-    reject.watermark = tracker_.combined();
+    reject.watermark = limit;  // what it was let go to
     rejects()->reject(types(), batch, row, reject);
   }
   const uint64_t dropped = batch.rows - kept_.size();
