@@ -109,6 +109,7 @@ void SourceOperator::push_kept(uint32_t partition, const data::Batch& batch) {
   } else {
     const data::Column& column = batch.columns[time_->column];
     const int64_t* times = event_times_us(time_type(), column, batch.rows, times_.data());
+    if (first_watermark_ == data::kWatermarkNone) note_first(times, column, batch.rows);
     if (by_key_) tracker_.touch(partition, now_us_);
     const WatermarkTracker::Judged judged =
         by_key_ ? advance_keys(batch, times, column.validity)
@@ -117,6 +118,12 @@ void SourceOperator::push_kept(uint32_t partition, const data::Batch& batch) {
     if (judged.future_rows > 0) report_future(batch, times, column.validity);
   }
   emit(out);
+}
+
+void SourceOperator::note_first(const int64_t* times, const data::Column& column, uint32_t rows) {
+  for (uint32_t row = 0; row < rows && first_watermark_ == data::kWatermarkNone; ++row) {
+    if (!column.is_null(row) && !tracker_.is_future(times[row], now_us_)) first_watermark_ = tracker_.less_delay(times[row]);
+  }
 }
 
 WatermarkTracker::Judged SourceOperator::advance_keys(const data::Batch& batch, const int64_t* times, const uint64_t* validity) {
@@ -132,6 +139,7 @@ void SourceOperator::push_by_column(const data::Batch& batch) {
   by.find(key, batch.rows);
   const data::Column& column = batch.columns[time_->column];
   const int64_t* times = event_times_us(time_type(), column, batch.rows, times_.data());
+  if (first_watermark_ == data::kWatermarkNone) note_first(times, column, batch.rows);
   bool any_behind = false, any_future = false;
   for (uint32_t row = 0; row < batch.rows; ++row) {
     const uint32_t partition = static_cast<uint32_t>(by.number(key, row) - 1);
@@ -243,7 +251,7 @@ void SourceOperator::finish(const TickInfo& tick) {
 }
 
 // Table 0, one record: the tracker, then offsets, clock, rows from the future, whether it ends, the floor of the keys; from
-// version 2 on the lifts of watermarks, and the values that are partitions, in batches. Table 1: the keys, in pieces.
+// version 2 on the lifts of watermarks, the first one, and the values that are partitions, in batches. Table 1: the keys, in pieces.
 void SourceOperator::save_state(StateSink& sink, bool) {
   ByteWriter out;
   tracker_.save(out);
@@ -252,6 +260,7 @@ void SourceOperator::save_state(StateSink& sink, bool) {
   out.put(now_us_).put(future_rows_).put(static_cast<uint8_t>(ending_));
   if (by_key_) by_key_->watermarks.save(out);
   tracker_.save_lifts(out);
+  out.put(first_watermark_);
   if (by_column_) {
     out.put(static_cast<uint32_t>(by_column_->keys.size()));
     for (auto& keys : by_column_->keys) data::encode_batch(keys->view(), 1, out);
@@ -280,6 +289,7 @@ Status SourceOperator::load_state(StateSource& source) {
     if (by_key_ && !by_key_->watermarks.load(in)) return damaged_state(label);
     if (version < 2) return in.ok() ? Status() : damaged_state(label);
     tracker_.load_lifts(in);
+    first_watermark_ = in.get<int64_t>();
     const uint32_t chunks = by_column_ ? in.get<uint32_t>() : 0;
     for (uint32_t i = 0; i < chunks && in.ok(); ++i) {
       data::BatchBuffer keys(std::span(&by_column_->type, 1));

@@ -106,6 +106,8 @@ class SourceOperator final : public Operator {
   int64_t pausing_limit() const;
   // Of all rows that have come, those of the running tick included.
   int64_t watermark_so_far() { return tracker_.combine_again(); }
+  // What the very first row made of it.
+  int64_t first_watermark() const { return first_watermark_; }
 
   bool saves_state() const override { return true; }
   uint32_t state_version() const override { return 2; }
@@ -119,6 +121,7 @@ class SourceOperator final : public Operator {
   struct Keying;
   WatermarkTracker::Judged advance_keys(const data::Batch& batch, const int64_t* times, const uint64_t* validity);
   void push_kept(uint32_t partition, const data::Batch& batch);
+  void note_first(const int64_t* times, const data::Column& column, uint32_t rows);
   void push_by_column(const data::Batch& batch);
   // The batch without the rows beyond the dropping limits.
   data::Batch drop_excess(const data::Batch& batch);
@@ -128,7 +131,7 @@ class SourceOperator final : public Operator {
   WatermarkTracker tracker_;
   std::vector<uint64_t> offsets_;
   std::vector<int64_t> times_, row_watermark_;
-  int64_t now_us_ = 0;
+  int64_t now_us_ = 0, first_watermark_ = data::kWatermarkNone;
   uint64_t future_rows_ = 0;
   std::unique_ptr<Partitioning> by_column_;
   std::unique_ptr<Keying> by_key_;

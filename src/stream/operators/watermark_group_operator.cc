@@ -72,8 +72,7 @@ void WatermarkGroupOperator::finish(const TickInfo& tick) {
   if (origin_ == kWatermarkNone) {
     int64_t first = kWatermarkEnded;
     for (const Member& member : members_) {
-      const int64_t watermark = member.source->watermark_so_far();
-      if (watermark != kWatermarkNone) first = std::min(first, watermark);
+      if (member.source->first_watermark() != kWatermarkNone) first = std::min(first, member.source->first_watermark());
     }
     if (first != kWatermarkEnded) origin_ = first;
   }

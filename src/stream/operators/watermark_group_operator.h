@@ -56,7 +56,7 @@ class WatermarkGroupOperator final : public Operator, public DriftLimit {
   const Policy policy_;
   const int64_t max_drift_us_;
   std::vector<Member> members_;
-  int64_t origin_ = data::kWatermarkNone;  // the least watermark when the first member spoke
+  int64_t origin_ = data::kWatermarkNone;  // the least first watermark of those that had spoken when the first one had
   int64_t now_us_ = 0;
 };
 
