@@ -241,6 +241,7 @@ int run_durable(std::span<const std::string> given) {
     const Status status = measure(*arguments, backend, folder, m);
     if (status.ok()) {
       print(backend, m, arguments->has("json"));
+      std::fflush(stdout);
       continue;
     }
     std::fprintf(stderr, "laminar bench durable: %s\n", status.error().message.c_str());
