@@ -24,7 +24,7 @@ int run(std::span<const std::string> arguments) {
       "  scaling   a view on several cores, beside as many independent instances; its latency under open load\n"
       "  reading   latency under open load with and without an ad-hoc SELECT over the view beside it\n"
       "  watermark a watermark PER KEY beside one of all keys: time per row, and rows kept where keys are late\n"
-      "  recovery  a database in a folder: time to open it again, and rows that wait for the disk\n"
+      "  recovery  a database in a folder: time to open it again\n"
       "  durable   rows that wait for the disk, beside bare writes with a sync, for each io_backend\n"
       "\n"
       "nexmark and sql time pushing rows from memory until the view shows them, in turn with DuckDB running the same "

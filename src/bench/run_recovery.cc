@@ -1,14 +1,10 @@
 #include <stdlib.h>
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <mutex>
-#include <thread>
 
 #include "base/clock.h"
 #include "bench/arguments.h"
 #include "bench/commands.h"
-#include "io/system_disk.h"
 #include "laminar/laminar.h"
 
 namespace laminar::bench {
@@ -17,8 +13,6 @@ namespace {
 constexpr ArgumentSpec kArguments[] = {
     {"rows", "N", "rows appended (1000000)"},
     {"keys", "N", "keys of the aggregate (100000)"},
-    {"writers", "N", "threads that append single rows durably (8)"},
-    {"commits", "N", "rows of each of them (500)"},
     {"folder", "DIR", "where the database is made, below it (/tmp)"},
     {"json", "", "one JSON object instead of lines"},
 };
@@ -30,8 +24,8 @@ constexpr const char* kSetup =
     "CREATE MATERIALIZED VIEW m AS SELECT k, count(*) AS c, sum(v) AS total FROM s GROUP BY k;";
 
 struct Measured {
-  double append_s = 0, replay_s = 0, checkpoint_s = 0, restore_s = 0, copy_s = 0, durable_s = 0, bare_s = 0;
-  uint64_t log_bytes = 0, checkpoint_bytes = 0, durable_bytes = 0, flushes = 0;
+  double append_s = 0, replay_s = 0, checkpoint_s = 0, restore_s = 0, copy_s = 0;
+  uint64_t log_bytes = 0, checkpoint_bytes = 0;
   std::string note;
 };
 
@@ -65,59 +59,9 @@ Status fill(Database& database, uint64_t rows, uint64_t keys) {
   return appender->flush();
 }
 
-// Single rows by several threads, each of which waits until its row is on disk.
-Status append_durably(Database& database, uint64_t writers, uint64_t commits, Measured& m) {
-  RETURN_IF_ERROR(database.execute("SET durability = 'sync'"));
-  const auto figure = [&](const char* column) -> Result<uint64_t> {
-    ASSIGN_OR_RETURN(const std::string text, one_value(database, std::string("SELECT ") + column + " FROM laminar_durability()"));
-    return std::strtoull(text.c_str(), nullptr, 10);
-  };
-  ASSIGN_OR_RETURN(const uint64_t flushes, figure("flushes"));
-  std::vector<std::thread> threads;
-  std::mutex mutex;
-  Status failed;
-  const int64_t begin_ns = monotonic_ns();
-  for (uint64_t t = 0; t < writers; ++t) {
-    threads.emplace_back([&] {
-      const auto write = [&]() -> Status {
-        ASSIGN_OR_RETURN(const std::unique_ptr<Appender> appender, database.appender("s"));
-        for (uint64_t i = 0; i < commits; ++i) {
-          appender->add(static_cast<int64_t>(i)).add(int64_t{0}).add(kFirstTimeUs);
-          RETURN_IF_ERROR(appender->end_row());
-          RETURN_IF_ERROR(appender->flush());
-        }
-        return {};
-      };
-      const Status status = write();
-      std::lock_guard lock(mutex);
-      if (!status.ok()) failed = status;
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  m.durable_s = seconds_since(begin_ns);
-  RETURN_IF_ERROR(failed);
-  ASSIGN_OR_RETURN(const uint64_t after, figure("flushes"));
-  m.flushes = after - flushes;
-  return {};
-}
-
-// As many writes with a sync as there were commits, of whole blocks in a reserved file.
-Status write_bare(const std::string& folder, uint64_t flushes, double& seconds) {
-  io::SystemDisk disk;
-  ASSIGN_OR_RETURN(const std::unique_ptr<io::DiskFile> file,
-                   disk.create(io::join_path(folder, "bare"), (flushes + 1) * io::kBlockBytes, io::FileUse::kLog));
-  alignas(io::kBlockBytes) static const char kBlock[io::kBlockBytes] = {};
-  const int64_t begin_ns = monotonic_ns();
-  for (uint64_t i = 0; i < flushes; ++i) RETURN_IF_ERROR(file->write_durable(i * io::kBlockBytes, kBlock, io::kBlockBytes));
-  seconds = seconds_since(begin_ns);
-  return {};
-}
-
 Status measure(const Arguments& arguments, const std::string& folder, Measured& m) {
   ASSIGN_OR_RETURN(const uint64_t rows, arguments.number("rows", 1'000'000, 1, 1'000'000'000));
   ASSIGN_OR_RETURN(const uint64_t keys, arguments.number("keys", 100'000, 1, 1'000'000'000));
-  ASSIGN_OR_RETURN(const uint64_t writers, arguments.number("writers", 8, 1, 256));
-  ASSIGN_OR_RETURN(const uint64_t commits, arguments.number("commits", 500, 1, 1'000'000));
   const std::string path = folder + "/db";
   std::string total;
   {
@@ -152,9 +96,7 @@ Status measure(const Arguments& arguments, const std::string& folder, Measured& 
   if (m.note.empty()) {
     ASSIGN_OR_RETURN(m.restore_s, time_to_open(path, total));
   }
-  ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::open(path));
-  RETURN_IF_ERROR(append_durably(*database, writers, commits, m));
-  return write_bare(folder, m.flushes, m.bare_s);
+  return {};
 }
 
 }  // namespace
@@ -167,8 +109,7 @@ int run_recovery(std::span<const std::string> given) {
   }
   if (arguments->has("help")) {
     std::printf("usage: laminar bench recovery [options]\n\n"
-                "Time until a database answers after a restart: by its log, and by a checkpoint beside copying its files. Then rows\n"
-                "that several threads append one by one with durability = 'sync', beside as many bare writes with a sync.\n\n%s\n",
+                "Time until a database answers after a restart: by its log, and by a checkpoint beside copying its files.\n\n%s\n",
                 describe(kArguments).c_str());
     return 0;
   }
@@ -185,12 +126,11 @@ int run_recovery(std::span<const std::string> given) {
     std::fprintf(stderr, "laminar bench recovery: %s\n", status.error().message.c_str());
     return 1;
   }
-  const double mib = static_cast<double>(m.log_bytes) / (1 << 20), ratio = m.durable_s > 0 ? m.bare_s / m.durable_s : 0;
+  const double mib = static_cast<double>(m.log_bytes) / (1 << 20);
   if (arguments->has("json")) {
     std::printf("{\"append_s\":%.4f,\"log_mib\":%.1f,\"replay_s\":%.4f,\"checkpoint_s\":%.4f,\"checkpoint_mib\":%.1f,\"restore_s\":%.4f,"
-                "\"copy_s\":%.4f,\"durable_s\":%.4f,\"flushes\":%llu,\"bare_s\":%.4f,\"durable_ratio\":%.3f}\n",
-                m.append_s, mib, m.replay_s, m.checkpoint_s, static_cast<double>(m.checkpoint_bytes) / (1 << 20), m.restore_s, m.copy_s,
-                m.durable_s, static_cast<unsigned long long>(m.flushes), m.bare_s, ratio);
+                "\"copy_s\":%.4f}\n",
+                m.append_s, mib, m.replay_s, m.checkpoint_s, static_cast<double>(m.checkpoint_bytes) / (1 << 20), m.restore_s, m.copy_s);
     return 0;
   }
   std::printf("append                     %8.3f s, log %.1f MiB\n", m.append_s, mib);
@@ -201,8 +141,6 @@ int run_recovery(std::span<const std::string> given) {
   } else {
     std::printf("CHECKPOINT                 %s\n", m.note.c_str());
   }
-  std::printf("durable single rows        %8.3f s in %llu writes; as many bare writes %.3f s: %.2f of their rate\n", m.durable_s,
-              static_cast<unsigned long long>(m.flushes), m.bare_s, ratio);
   return 0;
 }
 
