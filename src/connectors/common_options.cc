@@ -30,6 +30,14 @@ std::span<const OptionSpec> lookup_options() {
   return kOptions;
 }
 
+std::span<const OptionSpec> sink_options() {
+  static constexpr OptionSpec kOptions[] = {
+      {.name = "commit_interval", .kind = OptionKind::kInterval, .default_text = "1 second", .min = 1000, .max = 86'400'000'000,
+       .doc = "how long rows wait for others before they are committed together; DRAIN commits at once"},
+  };
+  return kOptions;
+}
+
 Result<stream::SinkMode> sink_mode(const std::string& name, const OptionValues& options, bool append_only,
                                    const std::string& why_no_upsert) {
   const std::string mode = options.text("mode");

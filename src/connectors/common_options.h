@@ -13,6 +13,8 @@ namespace laminar::connectors {
 
 // What every lookup table may say, besides its connector's own options.
 std::span<const OptionSpec> lookup_options();
+// What every sink may say, besides its connector's own options.
+std::span<const OptionSpec> sink_options();
 // The value of option `mode`. Upsert is refused with `why_no_upsert`; an append-only sink over a view that retracts is LDB-3004.
 Result<stream::SinkMode> sink_mode(const std::string& name, const OptionValues& options, bool append_only,
                                    const std::string& why_no_upsert);

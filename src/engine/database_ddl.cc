@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "connectors/common_options.h"
 #include "connectors/registry.h"
 #include "engine/database.h"
 #include "engine/errors.h"
@@ -422,8 +423,10 @@ Status Database::make_sink(const sql::CreateSink& statement, const std::string& 
   if (!connector->is_sink()) {
     return Status(ErrorCode::kInvalidOption, "connector " + std::string(connector->name()) + " makes sources only", statement.name.offset);
   }
+  std::vector<OptionSpec> table(connector->sink_options().begin(), connector->sink_options().end());
+  table.insert(table.end(), connectors::sink_options().begin(), connectors::sink_options().end());
   ASSIGN_OR_RETURN(OptionValues values,
-                   OptionValues::check(connector->sink_options(), option_inputs(statement.options, {"connector"}),
+                   OptionValues::check(table, option_inputs(statement.options, {"connector"}),
                                        "sink " + statement.name.name + " (connector " + std::string(connector->name()) + ")", statement.name.offset));
   Result<std::unique_ptr<stream::SinkDefinition>> definition = connector->make_sink(
       statement.name.name, {input->object->columns, input->object->append_only, input->object->primary_key}, values);
@@ -446,6 +449,7 @@ Status Database::make_sink(const sql::CreateSink& statement, const std::string& 
   object->time_offset_us.resize(object->columns.size());
   object->sql = statement.statement_text;
   auto sink = std::make_unique<SinkStage>(object, from, std::string(connector->name()), definition.take(), input->types(), options_.sinks.rows_max);
+  sink->commit_interval_ms = std::max<int64_t>(values.integer("commit_interval") / 1000, 1);
   sink->prepare(group, std::move(writer));
   Subscription& subscription = sink->subscription();
   subscription.hold(!input->live());

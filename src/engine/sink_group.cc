@@ -9,7 +9,7 @@
 namespace laminar::engine {
 
 namespace {
-constexpr auto kPoll = std::chrono::milliseconds(20);
+constexpr int64_t kPollMs = 20;
 constexpr auto kLeavePatience = std::chrono::seconds(5);
 constexpr int kLeaveAttempts = 3;
 
@@ -54,7 +54,7 @@ Status SinkGroup::flush(SinkStage& sink, const std::function<bool()>& interrupte
   changed_.notify_all();
   int64_t failing_since_ms = -1;
   while (flush_done_ < request && has(sink)) {
-    changed_.wait_for(lock, kPoll);
+    changed_.wait_for(lock, std::chrono::milliseconds(kPollMs));
     if (flush_done_ >= request) break;
     if (interrupted && interrupted()) return Status(ErrorCode::kInterrupted, "interrupted while sink " + sink.object->name + " commits");
     const SinkStage::Progress progress = sink.progress();
@@ -138,15 +138,18 @@ void SinkGroup::run() {
     const uint64_t through = links_.whole_tick();
     with_rows.clear();
     bool ended = false, all = true;
+    int64_t interval_ms = INT64_MAX, look_ms = kPollMs;
     for (SinkStage* sink : sinks) {
       const SinkStage::Taken taken = sink->take(through, options_.rows_max);
+      look_ms = std::min(look_ms, sink->commit_interval_ms);
       all &= taken != SinkStage::Taken::kPart;
       if (sink->epoch_rows_.empty()) continue;
       ended |= taken == SinkStage::Taken::kEnded;
+      interval_ms = std::min(interval_ms, sink->commit_interval_ms);
       with_rows.push_back(sink);
     }
     const int64_t now = now_ms();
-    const bool due = request > flush_done_ || leaving || ended || !all || now - last_commit_ms >= options_.commit_interval_ms;
+    const bool due = request > flush_done_ || leaving || ended || !all || now - last_commit_ms >= interval_ms;
     if (due && !with_rows.empty()) {
       if (leaving && failing) attempts_left = std::min(attempts_left, 1);
       failing = !bring_out(with_rows);
@@ -166,7 +169,7 @@ void SinkGroup::run() {
     flush_done_ = std::max(flush_done_, request);
     changed_.notify_all();
     if (leaving) drop_leaving(lock);
-    else changed_.wait_for(lock, kPoll, [&] { return flush_requested_ > flush_done_; });
+    else changed_.wait_for(lock, std::chrono::milliseconds(look_ms), [&] { return flush_requested_ > flush_done_; });
   }
   running_ = false;
 }

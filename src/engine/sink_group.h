@@ -26,7 +26,6 @@ namespace laminar::engine {
 class SinkStage;
 
 struct SinkOptions {
-  int64_t commit_interval_ms = 1000;
   uint64_t rows_max = 1 << 20;  // waiting, and in one epoch
   int64_t retry_pause_ms = 200;
 };

@@ -44,6 +44,7 @@ class SinkStage {
   const std::string from, connector;
   const std::unique_ptr<stream::SinkDefinition> definition;
   SinkDecision recovered;  // the last one of a replay
+  int64_t commit_interval_ms = 1000;  // set before start(); of a group, the least of those that have rows counts
 
   struct Progress {
     uint64_t epoch = 0, tick = 0, rows_committed = 0, failures = 0;

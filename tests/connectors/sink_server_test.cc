@@ -55,7 +55,7 @@ TEST_F(PostgresSink, AppendsRows) {
   Engine engine;
   engine.ok("CREATE STREAM v AS SELECT n, k FROM s WHERE n % 2 = 0");
   EXPECT_EQ(sql("CREATE TABLE even (k BIGINT, n NUMERIC, at TIMESTAMPTZ DEFAULT now())"), "");
-  engine.ok(sink("even", "v"));
+  engine.ok(sink("even", "v", "commit_interval = '1 day'"));
   engine.feed(1, 10'000, 7);
   engine.drain();
   EXPECT_EQ(sql("SELECT count(*), sum(n), sum(k) FROM even"), "5000|25005000|15000;");
@@ -68,6 +68,15 @@ TEST_F(PostgresSink, AppendsRows) {
   // Nobody would ask for the place of a database that was in memory.
   engine.ok("DROP SINK to_even");
   EXPECT_EQ(sql("SELECT count(*) FROM laminar_epochs"), "0;");
+}
+
+TEST_F(PostgresSink, CommitsByItself) {
+  Engine engine;
+  engine.ok("CREATE STREAM v AS SELECT k, n FROM s");
+  engine.ok(sink("v_rows", "v", "create_table = true, commit_interval = '1 ms'"));
+  engine.feed(1, 10, 7);
+  EXPECT_TRUE(engine.until([] { return sql("SELECT count(*) FROM v_rows") == "10;"; }));
+  EXPECT_EQ(engine.code(sink("x", "v", "commit_interval = '0 ms'")), "LDB-1003");
 }
 
 TEST_F(PostgresSink, UpsertsTheViewsContent) {
@@ -355,7 +364,7 @@ class Kills : public PostgresSink {
   std::string setup(const std::string& run) const {
     const std::string csv = "connector = 'files', header = false, format = 'csv', path = '" + folder_ + "/" + run + "_";
     const auto to_table = [&](const std::string& table, const std::string& mode) {
-      return " WITH (connector = 'postgres', " + address() + ", create_table = true, table = '" + run + "_" + table + "', mode = '" + mode + "');";
+      return " WITH (connector = 'postgres', " + address() + ", create_table = true, commit_interval = '30 ms', table = '" + run + "_" + table + "', mode = '" + mode + "');";
     };
     return "SET durability = 'sync';"
            "CREATE SOURCE orders (n BIGINT, k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '2 seconds') WITH (connector = 'memory');"
@@ -383,7 +392,8 @@ class Kills : public PostgresSink {
     const std::string at = folder_ + "/" + run;
     std::ofstream(at + ".sql") << script;
     std::filesystem::remove(at + ".out");
-    program.start({"/bin/sh", "-c", "exec " LAMINAR_PROGRAM " " + at + "_db --format csv < " + at + ".sql > " + at + ".out 2>&1"}, "root", "/dev/null");
+    const char* other = std::getenv("LAMINAR_PROGRAM");
+    program.start({"/bin/sh", "-c", "exec " + std::string(other ? other : LAMINAR_PROGRAM) + " " + at + "_db --format csv < " + at + ".sql > " + at + ".out 2>&1"}, "root", "/dev/null");
   }
   std::string output(const std::string& run) const {
     std::ostringstream text;

@@ -75,6 +75,7 @@ std::string generated(const std::string& name) {
   if (name == "errors") return errors();
   if (name == "settings") return options(sql::engine_settings());
   if (name == "connectors") return connectors();
+  if (name == "sink options") return options(connectors::sink_options());
   if (name == "lookup options") return options(connectors::lookup_options());
   for (const stream::Connector* connector : connectors::all_connectors()) {
     if (name == "source options " + std::string(connector->name())) return options(connector->source_options());
