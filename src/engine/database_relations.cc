@@ -717,7 +717,11 @@ std::vector<MetricValue> Database::metrics() {
           {"lookup_in_flight", figures.waiting_requests}, {"lookup_entries", figures.entries}, {"lookup_bytes", figures.bytes}};
       for (const auto& [metric, value] : rows) list.push_back({metric, object, static_cast<double>(value)});
     }
-    if (item.sink) list.push_back({"sink_rows", object, static_cast<double>(item.sink->progress().rows_committed)});
+    if (item.sink) {
+      const SinkStage::Progress progress = item.sink->progress();
+      list.push_back({"sink_rows", object, static_cast<double>(progress.rows_committed)});
+      list.push_back({"sink_failures", object, static_cast<double>(progress.failures)});
+    }
   }
   return list;
 }
