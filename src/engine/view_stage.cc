@@ -23,6 +23,15 @@ const plan::Node* windowed_node(const plan::Node& node) {
   return nullptr;
 }
 
+// Whether rows come out when the clock alone goes on.
+bool waits_for_clock(const plan::Node& node) {
+  if (node.kind == plan::NodeKind::kAsof) {
+    const auto& asof = static_cast<const plan::AsofNode&>(node);
+    if (asof.on_final && asof.versions == plan::AsofNode::Versions::kByChange) return true;
+  }
+  return std::any_of(node.inputs.begin(), node.inputs.end(), [](const plan::NodePtr& input) { return waits_for_clock(*input); });
+}
+
 std::vector<data::Schema> late_shapes(const plan::Node& root) {
   std::vector<data::Schema> shapes;
   const plan::Node* node = windowed_node(root);
@@ -93,6 +102,7 @@ Result<std::unique_ptr<ViewStage>> ViewStage::make(std::shared_ptr<const sql::Ob
     append([&] { return std::make_unique<stream::ThrottleOperator>(types, view->plan.every_us); });
     view->clock_driven = true;
   }
+  view->clock_driven |= waits_for_clock(root);
   if (!view->plan.is_stream) {
     if (throttled || view->contents_.empty()) {
       append([&] { return std::make_unique<stream::ViewStoreOperator>(types, root.append_only && !throttled); });

@@ -241,7 +241,7 @@ class AsofRewriter {
     }
     if (!time || (!nearest && offset < 0)) return;  // without a comparison DuckDB says what is missing
     auto& comparison = (*time)->Cast<duckdb::ComparisonExpression>();
-    int64_t earliest = 0, latest = 0;
+    int64_t earliest = 1, latest = 0;  // no HORIZON
     if (asof.horizon) {
       const auto& us = asof.horizon->intervals_us;
       earliest = *std::min_element(us.begin(), us.end());

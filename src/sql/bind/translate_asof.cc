@@ -24,7 +24,7 @@ namespace {
 
 // What the markers of a condition say.
 struct Markers {
-  bool nearest = false;
+  bool nearest = false, horizon = false;
   std::optional<int64_t> tolerance_us;
   int64_t earliest_us = 0, latest_us = 0;
   AsofNode::Versions versions = AsofNode::Versions::kRows;
@@ -39,8 +39,12 @@ void take_markers(BoundPtr& expression, Markers& markers) {
     if (name == kAsofMarker) {
       markers.nearest = value(1).GetValue<bool>();
       if (const int64_t us = value(2).GetValue<int64_t>(); us >= 0) markers.tolerance_us = us;
-      markers.earliest_us = value(3).GetValue<int64_t>();
-      markers.latest_us = value(4).GetValue<int64_t>();
+      const int64_t earliest = value(3).GetValue<int64_t>(), latest = value(4).GetValue<int64_t>();
+      markers.horizon = earliest <= latest;
+      if (markers.horizon) {
+        markers.earliest_us = earliest;
+        markers.latest_us = latest;
+      }
     } else if (name == kVersionMarker) {
       markers.versions = value(1).ToString() == "current" ? AsofNode::Versions::kCurrent : AsofNode::Versions::kByChange;
     } else if (name == kVersionTimeMarker) {
@@ -139,7 +143,7 @@ NodePtr Translator::asof_join(duckdb::LogicalComparisonJoin& op) {
   } else {
     node->left_probe = left_columns.add(*left_time);
     node->left_time = node->left_probe;
-    if (node->probe_min_us != 0 || node->probe_max_us != 0) {
+    if (markers.horizon) {
       const auto column = time_under(*expression(*left_time, left->columns));
       if (!column) refuse(ErrorCode::kNotImplemented, "with HORIZON the left time is a column");
       node->left_time = *column;
@@ -223,7 +227,7 @@ NodePtr Translator::asof_join(duckdb::LogicalComparisonJoin& op) {
   node->columns.insert(node->columns.end(), right->columns.begin(), right->columns.end());
   for (plan::OutputColumn& column : node->columns) column.time_offset_us.reset();
   // Premature answers at a later time would be many: HORIZON waits for the watermark in every mode.
-  node->on_final = node->timed && (node->probe_min_us != 0 || node->probe_max_us != 0);
+  node->on_final = node->timed && markers.horizon;
   node->inputs.push_back(std::move(left));
   node->inputs.push_back(std::move(right));
   std::vector<uint32_t> outputs;
