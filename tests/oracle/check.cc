@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "asof_generator.h"
 #include "laminar/laminar.h"
 #include "query_generator.h"
 #include "run.h"
@@ -18,6 +19,7 @@ std::string filled(const std::string& sql, const Event& check) {
   for (size_t i = 0; i < sql.size(); ++i) {
     if (sql[i] != '$') text += sql[i];
     else if (sql[i + 1] == 'n') text += std::to_string(check.rows), ++i;
+    else if (sql[i + 1] == 'c') text += number_or_null(check.clock_us), ++i;
     else if (sql[i + 1] == 'u') text += number_or_null(check.union_watermark), ++i;
     else text += number_or_null(check.watermarks[sql[i + 2] - '0']), i += 2;
   }
@@ -32,7 +34,8 @@ struct Session {
 // The batch side: DuckDB alone, over the rows as they came.
 class Batch {
  public:
-  explicit Batch(const History& history) : history_(history) {
+  // `versions`: keeps the table as it was after each change.
+  Batch(const History& history, bool versions) : history_(history), versions_(versions) {
     laminar::Database::Options options;
     options.query_threads = 1;
     auto database = laminar::Database::open("", options);
@@ -45,6 +48,8 @@ class Batch {
     if (!run(batch_tables())) return;
     for (const std::string& sql : batch_inserts(history))
       if (!run(sql)) return;
+    if (versions && run("CREATE OR REPLACE TABLE memory.versions AS SELECT 0 AS n, * FROM memory.t; "
+                        "CREATE OR REPLACE TABLE memory.snapshots (n BIGINT, clock BIGINT)")) run(batch_arrivals(history));
   }
   bool run(const std::string& sql) {
     const laminar::Status status = connection_->execute(sql);
@@ -58,6 +63,9 @@ class Batch {
       std::string sql = history_.events[at_].sql;
       for (size_t at = sql.find("{t}"); at != std::string::npos; at = sql.find("{t}")) sql.replace(at, 3, "memory.t");
       if (!run(sql)) return false;
+      const std::string n = std::to_string(history_.events[at_].table_changes + 1);
+      if (versions_ && !run("INSERT INTO memory.versions SELECT " + n + ", * FROM memory.t; INSERT INTO memory.snapshots SELECT " + n + ", " +
+                            std::to_string(history_.events[at_].clock_us))) return false;
     }
     return true;
   }
@@ -124,6 +132,7 @@ class Batch {
 
  private:
   const History& history_;
+  const bool versions_;
   size_t at_ = 0;
   std::unique_ptr<laminar::Database> database_;
   std::unique_ptr<laminar::Connection> connection_;
@@ -132,12 +141,12 @@ class Batch {
 class Judge {
  public:
   Judge(uint64_t seed, const std::set<size_t>& wanted, size_t count, MakeViews make)
-      : seed_(seed), wanted_(wanted), history_(make_history(seed, make == make_views)), views_(make(seed, count)) {
+      : seed_(seed), wanted_(wanted), versions_(make == make_asof_views), history_(make_history(seed, make == make_views)), views_(make(seed, count)) {
     for (size_t i : wanted) closure_.insert(views_[i].relation.views.begin(), views_[i].relation.views.end());
   }
 
   Outcome run() {
-    Batch batch(history_);
+    Batch batch(history_, versions_);
     if (!batch.error.empty()) return all_failed("the batch side cannot start: " + batch.error);
     Random random(seed_ + 99);
     Run::Options options;
@@ -269,6 +278,7 @@ class Judge {
 
   uint64_t seed_;
   std::set<size_t> wanted_, closure_;
+  const bool versions_;
   History history_;
   std::vector<View> views_;
   Outcome outcome_;

@@ -245,12 +245,29 @@ History make_history(uint64_t seed, bool quiet) {
     history.events.push_back(event);
   }
   check(true);
+  clock = history.start_us;
+  size_t table_changes = 0;
+  for (Event& event : history.events) {
+    event.clock_us = clock;
+    event.table_changes = table_changes;
+    if (event.kind == Event::Kind::kClock) clock += event.time_us;
+    table_changes += event.kind == Event::Kind::kTable;
+  }
   return history;
 }
 
 std::string batch_tables() {
   return std::string("CREATE OR REPLACE TABLE memory.s (") + source_columns() + ", _seq BIGINT, _src INTEGER, _wm BIGINT, _uw BIGINT); CREATE OR REPLACE TABLE memory.t (" +
          table_columns() + ")";
+}
+
+std::string batch_arrivals(const History& history) {
+  std::string sql = "CREATE OR REPLACE TABLE memory.arrivals AS SELECT * FROM (VALUES (-1, 0)";
+  size_t seq = 0;
+  for (const Event& event : history.events) {
+    if (event.kind == Event::Kind::kRow) sql += ", (" + std::to_string(seq++) + ", " + std::to_string(event.table_changes) + ")";
+  }
+  return sql + ") a(_seq, _changes)";
 }
 
 std::vector<std::string> batch_inserts(const History& history) {

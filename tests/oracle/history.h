@@ -32,6 +32,8 @@ struct Event {
   std::optional<int64_t> union_before;      // kRow: what a union of both sources judges it by
   int64_t time_us = 0;                      // kWatermark: the time; kClock: how far
   std::string sql;                          // kTable: with {t} for the table's name
+  int64_t clock_us = 0;  // before it
+  size_t table_changes = 0;  // before it
   // kCheck: what stands there.
   size_t rows = 0;  // rows of all sources so far
   std::optional<int64_t> watermarks[kSources];
@@ -54,6 +56,8 @@ History make_history(uint64_t seed, bool quiet = true);
 // same as a union of the sources judges it).
 std::vector<std::string> batch_inserts(const History& history);
 std::string batch_tables();
+// How many changes of the table each row came after: _seq, _changes.
+std::string batch_arrivals(const History& history);
 const char* source_columns();
 const char* table_columns();
 

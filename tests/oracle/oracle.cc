@@ -1,9 +1,9 @@
 // Random SQL over random histories, held to DuckDB's batch result and to the laws of change.
 //
-//   oracle [--joins] [--seed N] [--queries N] [--seconds N] [--cores N] [--show]
+//   oracle [--joins | --asof] [--seed N] [--queries N] [--seconds N] [--cores N] [--show]
 //
 // Queries are numbered; query N belongs to history N / 24 and is the same in every run. --seconds goes on with new
-// queries until the time is over. --joins: queries that join. --show prints the statements and does not run them.
+// queries until the time is over. --joins: queries that join; --asof: by time, one row each. --show prints the statements and does not run them.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "asof_generator.h"
 #include "base/test_share_testing.h"
 #include "check.h"
 #include "join_generator.h"
@@ -25,15 +26,18 @@ int main(int argc, char** argv) {
   uint64_t seed = 24, queries = 960;
   double seconds = 0;
   bool show = false;
-  const char* joins = "";
+  const char* kind = "";
   oracle::MakeViews make = oracle::make_views;
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
     if (option == "--show") {
       show = true;
     } else if (option == "--joins") {
-      joins = "--joins ";
+      kind = "--joins ";
       make = oracle::make_join_views;
+    } else if (option == "--asof") {
+      kind = "--asof ";
+      make = oracle::make_asof_views;
     } else if (i + 1 < argc && (option == "--seed" || option == "--queries" || option == "--seconds" || option == "--cores")) {
       const char* value = argv[++i];
       if (option == "--seed") seed = std::strtoull(value, nullptr, 10);
@@ -41,7 +45,7 @@ int main(int argc, char** argv) {
       else if (option == "--queries") queries = std::strtoull(value, nullptr, 10);
       else seconds = std::atof(value);
     } else {
-      std::fprintf(stderr, "usage: oracle [--joins] [--seed N] [--queries N] [--seconds N] [--cores N] [--show]\n");
+      std::fprintf(stderr, "usage: oracle [--joins | --asof] [--seed N] [--queries N] [--seconds N] [--cores N] [--show]\n");
       return 2;
     }
   }
@@ -62,7 +66,7 @@ int main(int argc, char** argv) {
     }
     const oracle::Outcome outcome = oracle::check_history(history, wanted, kViewsPerHistory, make);
     for (const auto& [view, text] : outcome.failed) {
-      std::printf("FAILED query %llu\n%srepeat: build/oracle %s--seed %llu --queries 1\n\n", static_cast<unsigned long long>(history * kViewsPerHistory + view), text.c_str(), joins,
+      std::printf("FAILED query %llu\n%srepeat: build/oracle %s--seed %llu --queries 1\n\n", static_cast<unsigned long long>(history * kViewsPerHistory + view), text.c_str(), kind,
                   static_cast<unsigned long long>(history * kViewsPerHistory + view));
     }
     for (const auto& [view, text] : outcome.skipped) {

@@ -47,6 +47,7 @@ struct View {
   Relation relation;
   std::string select;  // stock SQL of the visible columns
   bool closes = false;         // ON WINDOW CLOSE, FINAL: each row once
+  bool only_grows = false;     // a row stays as it came; equal rows are rows of their own
   bool has_late = false;       // late_sql gives (window_start, window_end) of the late rows, a row each
   std::string late_sql, null_time_sql;
   bool cut_dependent = false;

@@ -224,6 +224,7 @@ bool Run::follow(size_t view) {
   if (!subscription.ok()) return !failed(subscription.status(), "subscribe " + views_[view].relation.name);
   following_[view].subscription = subscription.take();
   following_[view].closes = views_[view].closes;
+  following_[view].only_grows = views_[view].only_grows;
   return true;
 }
 
@@ -314,6 +315,7 @@ bool Run::poll() {
           const std::string key = shown(row);
           following.log += std::to_string(weight) + " " + key + "\n";
           if (weight == 0) wrong("a change of weight 0", row);
+          if (following.only_grows && weight < 0) wrong("weight " + std::to_string(weight) + " in a view that only grows", row);
           if (following.closes && weight != 1) wrong("weight " + std::to_string(weight) + " in an append-only view", row);
           auto [at, added] = following.rows.try_emplace(key, row, 0);
           if (!added && following.closes) wrong("a row of a closed window came twice", row);

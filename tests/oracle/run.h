@@ -57,7 +57,7 @@ class Run {
  private:
   struct Following {
     std::unique_ptr<laminar::Subscription> subscription;
-    bool closes = false;
+    bool closes = false, only_grows = false;
     std::map<std::string, std::pair<ResultRow, int64_t>> rows;
     std::string log, fault;
   };
