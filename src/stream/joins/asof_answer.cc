@@ -221,6 +221,7 @@ void AsofOperator::release_left(int64_t limit) {
   const bool ended = limit == kWatermarkEnded;
   while (!left_due_.empty() && (ended || left_due_.next().time < limit)) {
     char* row = left_due_.pop().what;
+    note_unsaved(row);
     Group& group = group_of(row);
     --group.items;
     group.left_due = kNever;
@@ -247,6 +248,7 @@ void AsofOperator::trim_right(Group& group, int64_t limit) {
 void AsofOperator::release_right(int64_t limit) {
   while (!right_due_.empty() && right_due_.next().time <= limit) {
     char* row = right_due_.pop().what;
+    note_unsaved(row);
     Group& group = group_of(row);
     --group.items;
     group.right_due = kNever;

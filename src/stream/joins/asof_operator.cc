@@ -9,6 +9,7 @@
 #include "plan/properties.h"
 #include "stream/joins/asof_time.h"
 #include "stream/operators/aggregate.h"
+#include "stream/state/group_key_io.h"
 
 namespace laminar::stream {
 
@@ -222,6 +223,8 @@ void AsofOperator::find_groups(const Input& input, const data::Batch& batch, con
   for (size_t k = 0; k < input.keys.size(); ++k) key_columns_[k] = batch.columns[input.keys[k]];
   hash_keys(shape_, key_columns_, batch.rows, hashes_.data());
   groups_.find_or_create(key_columns_, hashes_.data(), rows, count, row_groups_.data());
+  if (!noting_) return;
+  for (uint32_t i = 0; i < count; ++i) note_unsaved(row_groups_[i]);
 }
 
 void AsofOperator::push(uint32_t port, const data::Batch& batch) {
@@ -270,11 +273,6 @@ void AsofOperator::push_left(const data::Batch& batch) {
     if (!on_final_ || !inputs_[0].unique) mark_dirty(slots_[i]);
     if (timed_ && first) schedule_left(row_groups_[i]);
   }
-}
-
-inline void AsofOperator::insert_left(uint32_t slot, int64_t time, int64_t weight, char* group) {
-  if (slot >= left_rows_.size()) left_rows_.resize(std::max<size_t>(2 * left_rows_.size(), left_->slot_end()));
-  left_rows_[slot] = {group, time, weight, 0, kNone, false};
 }
 
 void AsofOperator::wait_for_time(const int64_t* times, const data::Batch& batch, const uint32_t* rows, uint32_t count) {
@@ -424,6 +422,12 @@ void AsofOperator::begin_versions(const TickInfo& tick) {
   }
 }
 
+void AsofOperator::note_unsaved(char* row) {
+  if (!noting_ || group_header(row).mark & kGroupUnsaved) return;
+  group_header(row).mark |= kGroupUnsaved;
+  unsaved_.push_back(row);
+}
+
 void AsofOperator::note_maybe_empty(char* row) {
   if (group_header(row).mark & kGroupTouched) return;
   group_header(row).mark |= kGroupTouched;
@@ -436,6 +440,11 @@ void AsofOperator::erase_if_empty(char* row) {
   if (group_header(row).mark & kGroupTouched) return;  // at the end of the tick
   group.left.release(pool_);
   group.right.release(pool_);
+  if (noting_) {
+    ByteWriter key;
+    put_group_key(shape_, row, key);
+    erased_.text(key.view());
+  }
   groups_.erase(row);
 }
 

@@ -22,6 +22,7 @@
 // Content:  none.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -50,6 +51,9 @@ class AsofOperator final : public Operator {
   void finish(const TickInfo& tick) override;
   uint64_t state_bytes() const override;
   uint64_t state_rows() const override { return left_->rows() + right_->rows(); }
+  bool saves_state() const override { return true; }
+  void save_state(StateSink& sink, bool full) override;
+  Status load_state(StateSource& source) override;
   // The columns of the output that somebody reads; the others are the same in every row. Before the first tick.
   void need_only(const std::vector<bool>& needed);
 
@@ -116,7 +120,10 @@ class AsofOperator final : public Operator {
   void push_versions(const data::Batch& batch);
 
   void wait_for_time(const int64_t* times, const data::Batch& batch, const uint32_t* rows, uint32_t count);
-  void insert_left(uint32_t slot, int64_t time, int64_t weight, char* group);
+  void insert_left(uint32_t slot, int64_t time, int64_t weight, char* group) {
+    if (slot >= left_rows_.size()) left_rows_.resize(std::max<size_t>(2 * left_rows_.size(), left_->slot_end()));
+    left_rows_[slot] = {group, time, weight, 0, kNone, false};
+  }
   void insert_right(Group& group, int64_t time, uint64_t order, uint32_t slot);
   // Where the right row with these columns stands, or null.
   TimeRing::Entry* find_right(Group& group, const data::Batch& batch, uint32_t row, int64_t time);
@@ -145,6 +152,11 @@ class AsofOperator final : public Operator {
   void out(uint32_t left_slot, uint32_t right_slot, int64_t weight);
   void flush();
   void note_maybe_empty(char* row);
+  void note_unsaved(char* row);
+  void save_group(char* row, StateSink& sink, ByteWriter& key, ByteWriter& value);
+  void save_waiting(StateSink& sink);
+  Status load_group(char* row, ByteReader& in, data::BatchBuffer& left, data::BatchBuffer& right);
+  Status load_waiting(ByteReader& in, data::BatchBuffer& row);
   void erase_if_empty(char* row);
 
   const plan::AsofNode::Match match_;
@@ -174,6 +186,9 @@ class AsofOperator final : public Operator {
   int64_t right_limit_ = data::kWatermarkNone;
   bool begun_ = false;
   uint64_t versions_made_ = 0;
+  bool noting_ = false;             // what changes is noted for the next save
+  std::vector<char*> unsaved_;      // groups that changed since the last one
+  ByteWriter erased_;               // keys of groups that went
 
   // Of the running tick.
   std::vector<uint32_t> dirty_;                            // left rows to answer

@@ -1,4 +1,4 @@
-// Random rows through ASOF joins of every kind against the join computed anew, with ticks cut in any way.
+// Random rows through ASOF joins of every kind against the join computed anew, with ticks cut in any way, and restarts.
 #include "stream/joins/asof_operator.h"
 
 #include <gtest/gtest.h>
@@ -11,6 +11,7 @@
 
 #include "base/heap_calls_testing.h"
 #include "stream/joins/join_testing.h"
+#include "stream/state/state_store_testing.h"
 
 namespace laminar::stream {
 namespace {
@@ -121,6 +122,18 @@ TestRelation model(const Options& options, const std::vector<Row> (&rows)[2], in
 struct Harness : JoinHarness<plan::AsofNode, AsofOperator> {
   explicit Harness(const Options& options) : Harness(make_node(options)) {}
   explicit Harness(std::unique_ptr<plan::AsofNode> node) : JoinHarness(std::move(node)) {}
+  // Between ticks: a checkpoint now and then, and a restart from one.
+  void checkpoint(std::mt19937_64& random) {
+    if (random() % 6 == 0) saved->save(*join);
+    if (random() % 8 != 0) return;
+    saved->save(*join);
+    start_anew();
+    ASSERT_TRUE(saved->load(*join).ok());
+    saved = std::make_unique<MemoryStateStore>();
+  }
+
+ private:
+  std::unique_ptr<MemoryStateStore> saved = std::make_unique<MemoryStateStore>();
 };
 
 Row random_row(std::mt19937_64& random) {
@@ -136,7 +149,7 @@ TEST(AsofOperator, Streams) {
   const uint64_t seed = std::random_device{}();
   std::cout << "seed " << seed << "\n";
   std::mt19937_64 random(seed);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 90; ++round) {
     Options options = random_options(random);
     options.on_final = random() % 2;
     SCOPED_TRACE(options.text() + " round " + std::to_string(round));
@@ -170,6 +183,7 @@ TEST(AsofOperator, Streams) {
       h.finish();
       const int64_t watermark = h.sources[1].watermark;
       ASSERT_EQ(h.end.relation, model(options, rows, watermark)) << "tick " << tick;
+      h.checkpoint(random);
     }
     EXPECT_EQ(h.join->counters.late, late);
     if (options.on_final) {
@@ -217,6 +231,7 @@ TEST(AsofOperator, ChangesOnBothSides) {
       }
       h.finish();
       ASSERT_EQ(h.end.relation, model(options, rows, data::kWatermarkEnded)) << "tick " << tick;
+      h.checkpoint(random);
     }
     for (uint32_t port = 0; port < 2; ++port) {
       batch.clear();
@@ -323,6 +338,7 @@ TEST(AsofOperator, VersionsByChange) {
         add(l, match);
       }
       ASSERT_EQ(h.end.relation, expected) << "tick " << tick;
+      h.checkpoint(random);
     }
     if (options.on_final || current) {
       EXPECT_EQ(h.join->counters.retracted, 0u);

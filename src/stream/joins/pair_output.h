@@ -35,6 +35,9 @@ class PairOutput {
     without_right_ |= right_slot == kNone;
     ++rows_;
   }
+  // The number of the next row.
+  uint64_t sequence() const { return sequence_; }
+  void set_sequence(uint64_t sequence) { sequence_ = sequence; }
   // The rows added since the last time; valid until the next add().
   data::Batch take(const RowStore& left, const RowStore& right);
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "stream/state/cell_io.h"
+#include "stream/state/group_key_io.h"
 
 namespace laminar::stream {
 
@@ -164,18 +164,7 @@ bool AggregateLayout::saves_state() const {
   return std::all_of(accumulators_.begin(), accumulators_.end(), [](const AccumulatorPtr& accumulator) { return accumulator->saves_state(); });
 }
 
-void AggregateLayout::save_key(const char* group, ByteWriter& out) const {
-  const GroupHeader& header = group_header(group);
-  put_ordered(header.hash, out);
-  out.put(header.nulls);
-  for (size_t k = 0; k < shape_.keys.size(); ++k) {
-    if (header.nulls >> k & 1) continue;
-    const data::Physical physical = shape_.keys[k].physical;
-    Cell cell;
-    std::memcpy(cell.words, group + shape_.keys[k].offset, data::physical_size(physical));
-    put_cell(physical, cell, out);
-  }
-}
+void AggregateLayout::save_key(const char* group, ByteWriter& out) const { put_group_key(shape_, group, out); }
 
 void AggregateLayout::save_group(char* group, ByteWriter& out) {
   out.put(group_header(group).mark & ~(kGroupTouched | kGroupUnsaved));
@@ -215,16 +204,7 @@ void AggregateLayout::save(StateTable& table, std::string_view prefix, uint8_t n
   table.erased.clear();
 }
 
-void AggregateLayout::load_key(ByteReader& key, char* row) const {
-  GroupHeader& header = group_header(row);
-  header.hash = get_ordered(key);
-  header.nulls = key.get<uint32_t>();
-  for (size_t k = 0; k < shape_.keys.size(); ++k) {
-    if (header.nulls >> k & 1) continue;
-    const Cell cell = get_cell(shape_.keys[k].physical, key);
-    std::memcpy(row + shape_.keys[k].offset, cell.words, data::physical_size(shape_.keys[k].physical));
-  }
-}
+void AggregateLayout::load_key(ByteReader& key, char* row) const { get_group_key(shape_, key, row); }
 
 void AggregateLayout::load_group(char* group, ByteReader& in, StatePool& pool) {
   group_header(group).mark = in.get<uint32_t>();
@@ -233,11 +213,7 @@ void AggregateLayout::load_group(char* group, ByteReader& in, StatePool& pool) {
 }
 
 char* AggregateLayout::load(StateTable& table, ByteReader& key, ByteReader& in) {
-  std::vector<char> row = shape_.prototype;
-  load_key(key, row.data());
-  char* from = row.data();
-  char* group;
-  table.groups.find_or_create_like(&from, 1, &group);
+  char* group = find_saved_group(shape_, table.groups, key);
   load_group(group, in, table.pool);
   return group;
 }
