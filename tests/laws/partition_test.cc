@@ -210,7 +210,7 @@ class Runner {
     for (size_t i = 0; i < schedule_.segments.size(); ++i) {
       const Segment& segment = schedule_.segments[i];
       if (segment.clock > 0) {
-        database_->advance_clock(segment.clock);
+        EXPECT_TRUE(database_->advance_clock(segment.clock).ok());
         model_.now += segment.clock;
         check();
       }

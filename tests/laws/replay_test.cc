@@ -190,7 +190,10 @@ class Feeder {
     for (const char* source : {"r", "x", "y"}) appenders_[source] = database.appender(source).take();
   }
   void feed(const Step& step) {
-    if (step.kind == Step::Kind::kClock) return database_.advance_clock(step.clock_us);
+    if (step.kind == Step::Kind::kClock) {
+      EXPECT_TRUE(database_.advance_clock(step.clock_us).ok());
+      return;
+    }
     Appender& to = *appenders_.at(step.source == "s" ? "s" + std::to_string(step.partition) : step.source);
     if (step.kind == Step::Kind::kLeave) {
       EXPECT_TRUE(to.leave_partition().ok());
