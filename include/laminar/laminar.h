@@ -187,6 +187,8 @@ class LAMINAR_API Database {
     uint64_t subscription_rows_max = 1 << 20;
     // Opens a database whose log is damaged with what stands before the damage; the rest is kept aside as *.damaged.
     bool accept_damage = false;
+    // Cores that run the views, also those that were made on another number; 0: as they were made (SET cores).
+    unsigned cores = 0;
     // Gets a line now and then while recovery takes longer than 2 seconds.
     std::function<void(const std::string& line)> on_recovery;
   };

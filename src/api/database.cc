@@ -148,6 +148,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, const 
   engine_options.recovers = journal != nullptr;
   engine_options.manual_clock = options.manual_clock;
   engine_options.manual_clock_start_us = options.manual_clock_start_us;
+  if (options.cores > 64) return Status(ErrorCode::kInvalidOption, "cores takes a number from 1 to 64");
+  engine_options.cores = options.cores;
   engine_options.subscription_rows_max = options.subscription_rows_max;
   impl->database = std::make_shared<engine::Database>(engine_options);
   sql::EngineOptions sql_options;

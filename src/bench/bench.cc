@@ -17,6 +17,7 @@ int run(std::span<const std::string> arguments) {
       "       laminar bench watermark [--keys N] [--rows N]\n"
       "       laminar bench recovery [--rows N] [--json]\n"
       "       laminar bench durable [--backend NAME] [--json]\n"
+      "       laminar bench checkpoint [--keys N] [--json]\n"
       "\n"
       "  nexmark   the queries of the Nexmark benchmark over generated bids\n"
       "  sql       any view, over files that are loaded first\n"
@@ -26,6 +27,7 @@ int run(std::span<const std::string> arguments) {
       "  watermark a watermark PER KEY beside one of all keys: time per row, and rows kept where keys are late\n"
       "  recovery  a database in a folder: time to open it again\n"
       "  durable   rows that wait for the disk, beside bare writes with a sync, for each io_backend\n"
+      "  checkpoint  throughput and times of ticks with a checkpoint each second, beside none\n"
       "\n"
       "nexmark and sql time pushing rows from memory until the view shows them, in turn with DuckDB running the same "
       "query\n"
@@ -44,6 +46,7 @@ int run(std::span<const std::string> arguments) {
   if (command == "watermark") return run_watermark(rest);
   if (command == "recovery") return run_recovery(rest);
   if (command == "durable") return run_durable(rest);
+  if (command == "checkpoint") return run_checkpoint(rest);
   const bool help = command == "--help" || command == "-h" || command == "help";
   if (!help && !command.empty()) std::fprintf(stderr, "laminar bench: unknown benchmark: %s\n\n", command.c_str());
   std::fputs(kUsage, help ? stdout : stderr);

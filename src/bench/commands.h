@@ -14,5 +14,6 @@ int run_reading(std::span<const std::string> arguments);
 int run_durable(std::span<const std::string> arguments);
 int run_watermark(std::span<const std::string> arguments);
 int run_recovery(std::span<const std::string> arguments);
+int run_checkpoint(std::span<const std::string> arguments);
 
 }  // namespace laminar::bench

@@ -62,6 +62,10 @@ Database::Lock::~Lock() {
 Database::Database(DatabaseOptions options)
     : options_(options), instance_id_(random_id()), manual_clock_(options.manual_clock_start_us),
       clock_(options.manual_clock ? static_cast<Clock&>(manual_clock_) : system_clock_), core_(clock_) {
+  if (options.cores > 0) {
+    cores_ = options.cores;
+    core_.crew().resize(cores_);
+  }
   if (!options.recovers) thread_ = std::thread([this] { run(); });
 }
 
@@ -75,8 +79,10 @@ void Database::close() {
     stopping_.store(true);
     work_.notify_all();
     live_changed_.notify_all();
+    checkpoint_wake_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
+  if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
   // Readers and sinks stop without the lock: their threads may be waiting for it.
   std::vector<std::unique_ptr<SinkStage>> sinks;
   std::vector<std::unique_ptr<stream::SourceFeed>> feeds;
@@ -115,6 +121,11 @@ void Database::close() {
     lookups.clear();
   }
   for (auto& sink : sinks) sink->stop();
+  {
+    // Whoever opens the folder next may do so before the last of this object's owners has gone.
+    std::lock_guard one(checkpoint_mutex_);
+    checkpoints_.reset();
+  }
   if (journal_) journal_->close();
 }
 
@@ -193,7 +204,6 @@ void Database::run() {
         if (any && room_to_record(kSmallRecordBytes).ok() && record_kind(command, RecordKind::kTick).ok()) core_.run({}, {}, true);
       }
     }
-    if (checkpoint_interval_us_ > 0) checkpoint_when_due(lock);
     if (worked || work_waiting_.load()) {
       lock.unlock();
       lock.lock();

@@ -41,6 +41,7 @@ struct DatabaseOptions {
   bool recovers = false;  // nothing runs before recover()
   int64_t sink_patience_ms = 3000;  // DRAIN and CHECKPOINT wait so long for a sink that fails
   SinkOptions sinks;
+  uint32_t cores = 0;     // of all views, also of those that are recovered; 0: as they were, and SET cores
 };
 
 enum class PartitionMove : uint8_t { kJoin, kLeave, kAdvance };
@@ -153,6 +154,7 @@ class Database final : public sql::Backend {
     std::string owner;                // the view that made it (LATE DATA TO)
     uint32_t id = 0;                  // in checkpoints
     bool saved = false;               // the collecting store of checkpoints holds its state
+    bool ahead = false;               // ... of this checkpoint's, begun anew, what can be saved ahead
     std::string record;               // of the journal that made it; empty: goes with its owner, or nothing is recorded
     stream::Stage* stage() const;
     const std::vector<data::Type>& types() const;
@@ -229,17 +231,22 @@ class Database final : public sql::Backend {
   Status replay_apply(ByteReader& in, bool commits_group);
   Status replay_source_rows(ByteReader& in);
   Status replay_caught_up(const std::string& view);
+  Status replay_catch_up_slice(ByteReader& in);
+  Status replay_answers(ByteReader& in);
   Status start_recovered_sinks();
   sql::Relation durability_relation();
 
   // Checkpoints, recovery/checkpoint.cc.
   std::string why_not_saved();
   void save_entry(Entry& item, storage::CheckpointBatch& batch);
+  std::vector<RejectStore*> reject_stores(Entry& item);
   Status load_entry(Entry& item, storage::CheckpointReader& reader);
   Status skip_rows(SourceStage& source);
   Status restore(Replay& replay, uint64_t& first_record);
   Status restore_objects(Replay& replay, storage::CheckpointReader& reader);
-  Status take_checkpoint(uint64_t& id, std::string& note);
+  Status take_checkpoint(bool asked, uint64_t& id, std::string& note);
+  Status save_ahead();
+  void run_checkpoints();
   sql::Relation checkpoints_relation();
   void checkpoint_when_due(std::unique_lock<std::mutex>& lock);
 
@@ -257,13 +264,15 @@ class Database final : public sql::Backend {
   Status prepare_start(ViewStage& view);
   void go_live(const std::vector<ViewStage*>& views);
   bool inputs_live(const ViewStage& view);
-  bool run_catch_up(ViewStage& view);
+  // `up_to`: rows of each reader, of a slice that is done again.
+  bool run_catch_up(ViewStage& view, const std::vector<uint64_t>* up_to = nullptr);
   bool held_by_catch_up(const SourceStage& source);
 
   // Lookup tables.
   Status bind_lookups(ViewStage& view);
   void unbind_lookups(ViewStage& view);
   bool run_lookups();
+  void enter_arrivals();
   void fail_view(ViewStage& view, const Error& error);
   // Whether no view that the stage's rows reach has as many rows waiting for lookups as it may.
   bool lookups_have_room(const stream::Stage& stage) const;
@@ -322,7 +331,11 @@ class Database final : public sql::Backend {
   uint32_t next_object_id_ = 1;
   std::vector<uint32_t> dropped_ids_;            // since the last checkpoint
   std::map<std::string, std::string> settings_;  // records of SET by key
-  int64_t checkpoint_interval_us_ = 0, last_checkpoint_us_ = 0;
+  int64_t checkpoint_interval_us_ = 10'000'000;
+  int64_t checkpoint_after_ns_ = 0;     // none is due before; of the steady clock
+  int64_t last_checkpoint_ns_ = monotonic_ns();
+  int64_t checkpoint_held_ns_ = 0;      // for how long the last one held up ticks
+  uint64_t checkpointed_log_bytes_ = 0; // what the log of this process had then
   uint64_t checkpoints_kept_ = 2, checkpointed_record_ = 0;
   uint64_t recovered_records_ = 0;
   int64_t recovery_ms_ = 0;
@@ -344,6 +357,7 @@ class Database final : public sql::Backend {
   std::vector<std::shared_ptr<Subscription>> followers_;
   std::map<std::string, std::weak_ptr<SinkGroup>> sink_groups_;  // by transaction
   std::vector<stream::Core::Input> inputs_, lookup_inputs_;
+  std::vector<std::pair<std::string, LookupStage::Arrival>> arrivals_;  // of lookup tables by name, for the next tick
   std::vector<std::pair<SourceStage*, stream::SourceFeed::Item>> taken_;
   std::vector<data::Batch> batches_;
   std::vector<data::Column> cut_columns_;
@@ -358,7 +372,10 @@ class Database final : public sql::Backend {
   int64_t idle_timeout_us_ = 30'000'000;
   std::atomic<bool> stopping_{false};
   bool closed_ = false;
-  std::thread thread_;
+  std::thread thread_, checkpoint_thread_;
+  std::condition_variable checkpoint_wake_;
+  std::atomic<uint64_t> checkpoint_bytes_{0};
+  std::atomic<bool> checkpoint_running_{false};
 };
 
 }  // namespace laminar::engine

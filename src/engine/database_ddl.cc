@@ -9,6 +9,8 @@
 #include "engine/errors.h"
 #include "engine/names.h"
 #include "sql/catalog/object_kind.h"
+#include "sql/statements/surroundings.h"
+#include "stream/state/saved_state.h"
 
 namespace laminar::engine {
 
@@ -342,6 +344,7 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
   Command command(*this);
   RETURN_IF_ERROR(room_to_record(kSmallRecordBytes + statement.statement_text.size()));
   for (const std::string& input : inputs) RETURN_IF_ERROR(entry_of(input, statement.query_begin).status());
+  const stream::StateIsSaved saved(journal_ != nullptr);
   Result<std::unique_ptr<ViewStage>> made = ViewStage::make(object, std::move(plan), core_layout());
   if (!made.ok()) return at_offset(made.status(), statement.query_begin);
   std::unique_ptr<ViewStage> view = made.take();
@@ -397,7 +400,7 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
     late_item.inputs = {object->name};
   }
   const auto record = [&] {
-    return record_ddl(command, entry(object->name), RecordKind::kStatement, [&](ByteWriter& out) { out.text(statement.statement_text); });
+    return record_ddl(command, entry(object->name), RecordKind::kStatement, [&](ByteWriter& out) { sql::Surroundings::write_running(statement.statement_text, out); });
   };
   if (group_open_) {
     group_views_.push_back(object->name);
@@ -480,7 +483,7 @@ Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<p
   // A sink brings out nothing before its record: a restart would not know of it.
   const auto record = [&](Command& command) -> Status {
     RETURN_IF_ERROR(record_ddl(command, entry(statement.name.name), RecordKind::kStatement,
-                               [&](ByteWriter& out) { out.text(statement.statement_text); }));
+                               [&](ByteWriter& out) { sql::Surroundings::write_running(statement.statement_text, out); }));
     if (!replaying_) entry(statement.name.name)->sink->start({}, core_.tick());
     return {};
   };
@@ -512,6 +515,7 @@ Status Database::create_sink(const sql::CreateSink& statement, std::unique_ptr<p
     RETURN_IF_ERROR(check_new_name(stream.name, false, false, exists));
     const std::vector<std::string> inputs = query->inputs;
     const auto object = object_of(*query, ObjectKind::kStream, from, statement.statement_text);
+    const stream::StateIsSaved saved(journal_ != nullptr);
     ASSIGN_OR_RETURN(std::unique_ptr<ViewStage> view, ViewStage::make(object, std::move(*query), core_layout()));
     RETURN_IF_ERROR(at_offset(bind_lookups(*view), statement.name.offset));
     core_.add(view.get());

@@ -9,6 +9,7 @@
 #include "engine/names.h"
 #include "expr/program.h"
 #include "sql/catalog/object_kind.h"
+#include "sql/statements/surroundings.h"
 #include "stream/operators/aggregate.h"
 #include "stream/operators/throttle_operator.h"
 
@@ -183,7 +184,7 @@ Result<uint64_t> Database::reapply_late_rows(const sql::ReapplyStatement& statem
   Command command(*this);
   if (recording()) {
     RETURN_IF_ERROR(room_to_record(statement.statement_text.size()));
-    begin_record(command, RecordKind::kStatement).text(statement.statement_text);
+    sql::Surroundings::write_running(statement.statement_text, begin_record(command, RecordKind::kStatement));
     RETURN_IF_ERROR(append_record(command));
   }
   for (stream::Operator* op : corrected) op->set_correcting(true);

@@ -26,10 +26,6 @@ Status Database::create_lookup(const sql::CreateLookup& statement, data::Schema 
     else inputs.push_back({option.key, option.value, option.key_offset, option.value_offset});
   }
   const std::string& name = statement.name.name;
-  if (journal_) {
-    return Status(ErrorCode::kNotImplemented, "lookup tables in a database in a folder are not implemented yet: its log would have to "
-                                              "hold the answers; open the database in memory", statement.name.offset);
-  }
   if (!named) {
     return Status(ErrorCode::kMissingOption, "connector is missing for " + name + "; add WITH (connector = '...')", statement.name.offset);
   }
@@ -67,8 +63,8 @@ Status Database::create_lookup(const sql::CreateLookup& statement, data::Schema 
     }
   }
   ASSIGN_OR_RETURN(const LookupStage::Settings settings, LookupStage::settings(name, *definition, values, statement.name.offset));
-  // Outside the lock: it asks the server.
-  RETURN_IF_ERROR(at_offset(definition->check(), statement.name.offset));
+  // Outside the lock: it asks the server. A recovery asks nobody.
+  if (!replaying_) RETURN_IF_ERROR(at_offset(definition->check(), statement.name.offset));
   auto object = std::make_shared<sql::Object>();
   object->kind = sql::ObjectKind::kLookupTable;
   object->name = name;
@@ -82,8 +78,11 @@ Status Database::create_lookup(const sql::CreateLookup& statement, data::Schema 
   bool exists = false;
   RETURN_IF_ERROR(check_new_name(statement.name, statement.or_replace, statement.if_not_exists, exists));
   if (exists && statement.if_not_exists) return {};
+  Command command(*this);
+  RETURN_IF_ERROR(room_to_record(kSmallRecordBytes));
   std::unique_ptr<LookupStage> replaced;
-  auto stage = std::make_unique<LookupStage>(object, std::string(connector->name()), std::move(definition), settings, core_, [this] { wake(); });
+  auto stage = std::make_unique<LookupStage>(object, std::string(connector->name()), std::move(definition), settings, core_, [this] { wake(); },
+                                             replaying_);
   RETURN_IF_ERROR(at_offset(stage->start(), statement.name.offset));
   if (exists) {
     Entry& old = *entry(name);
@@ -94,9 +93,12 @@ Status Database::create_lookup(const sql::CreateLookup& statement, data::Schema 
     remove_entry(name);
   }
   core_.add(stage.get());
-  add_entry(std::move(object)).lookup = std::move(stage);
-  lock.held.unlock();
-  return {};
+  Entry& item = add_entry(object);
+  item.lookup = std::move(stage);
+  RETURN_IF_ERROR(record_ddl(command, &item, RecordKind::kLookup, [&](ByteWriter& out) { encode_source(statement, object->columns, out); }));
+  const Status settled = settle(lock, command);
+  if (lock.held.owns_lock()) lock.held.unlock();
+  return settled;  // what was replaced ends without the lock
 }
 
 Status Database::bind_lookups(ViewStage& view) {
@@ -125,17 +127,13 @@ void Database::unbind_lookups(ViewStage& view) {
 
 // One tick of the answers that have come; a failed feed takes its views along.
 bool Database::run_lookups() {
-  lookup_inputs_.clear();
-  std::vector<LookupStage*> answered;
-  std::vector<stream::Stage*> stages;
+  // What a full disk has kept from being recorded is tried again first.
+  const bool held = !arrivals_.empty();
   for (const std::string& name : creation_order_) {
     LookupStage* lookup = entries_.at(name).lookup.get();
-    if (!lookup) continue;
+    if (!lookup || held) continue;
     lookup->refresh_if_due();
-    if (lookup->collect(lookup_inputs_)) {
-      answered.push_back(lookup);
-      stages.push_back(lookup);
-    }
+    if (LookupStage::Arrival arrival = lookup->arrived(); !arrival.empty()) arrivals_.emplace_back(name, std::move(arrival));
     const std::optional<Error> failure = lookup->failure();
     if (!failure) continue;
     Error error = *failure;
@@ -146,11 +144,48 @@ bool Database::run_lookups() {
       if (reads) fail_view(*item.view, error);
     }
   }
-  if (answered.empty()) return false;
-  core_.run(lookup_inputs_, stages, false);
-  for (LookupStage* lookup : answered) lookup->recycle();
+  std::erase_if(arrivals_, [this](const auto& arrival) { return !entry(arrival.first) || !entry(arrival.first)->lookup; });
+  if (arrivals_.empty()) return false;
+  Command command(*this);
+  if (recording()) {
+    ByteWriter& record = begin_record(command, RecordKind::kAnswers);
+    for (const auto& [name, arrival] : arrivals_) entry(name)->lookup->encode(arrival, record.put(uint8_t{1}).text(name));
+    record.put(uint8_t{0});
+    if (!room_to_record(record.size() + kSmallRecordBytes).ok() || !append_record(command).ok()) return false;
+  }
+  enter_arrivals();
   after_tick();
   return true;
+}
+
+void Database::enter_arrivals() {
+  lookup_inputs_.clear();
+  std::vector<LookupStage*> answered;
+  std::vector<stream::Stage*> stages;
+  for (auto& [name, arrival] : arrivals_) {
+    LookupStage* lookup = entry(name)->lookup.get();
+    lookup->enter(std::move(arrival), lookup_inputs_);
+    answered.push_back(lookup);
+    stages.push_back(lookup);
+  }
+  arrivals_.clear();
+  core_.run(lookup_inputs_, stages, false);
+  for (LookupStage* lookup : answered) lookup->recycle();
+}
+
+Status Database::replay_answers(ByteReader& in) {
+  Lock lock(*this);
+  while (in.get<uint8_t>() == 1) {
+    const std::string name(in.text());
+    Entry* item = entry(name);
+    if (!item || !item->lookup) return stream::damaged_state("answers of a lookup table");
+    LookupStage::Arrival arrival;
+    RETURN_IF_ERROR(item->lookup->decode(in, arrival));
+    arrivals_.emplace_back(name, std::move(arrival));
+  }
+  if (!in.ok()) return stream::damaged_state("answers of a lookup table");
+  enter_arrivals();
+  return {};
 }
 
 // The view takes no more rows, and neither do those that read it.

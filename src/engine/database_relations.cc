@@ -566,7 +566,7 @@ Status Database::set_cores(const sql::OptionText& option) {
   if (error != std::errc() || end != option.value.data() + option.value.size() || cores < 1 || cores > kCoresMax) {
     return Status(ErrorCode::kInvalidOption, "cores takes a number from 1 to 64", option.value_offset);
   }
-  if (static_cast<uint32_t>(cores) == cores_) return {};
+  if (static_cast<uint32_t>(cores) == cores_ || (replaying_ && options_.cores > 0)) return {};
   for (auto& [name, item] : entries_) {
     if (!item.view || item.view->parts.empty()) continue;
     return Status(ErrorCode::kInvalidOption, "view " + item.object->name + " runs on " + std::to_string(cores_) +

@@ -102,16 +102,22 @@ Status Database::prepare_start(ViewStage& view) {
 }
 
 // One slice of the past; true when it did something. Goes live when nothing is left.
-bool Database::run_catch_up(ViewStage& view) {
+bool Database::run_catch_up(ViewStage& view, const std::vector<uint64_t>* up_to) {
   bool worked = false, level = true;
-  const stream::TickInfo info{core_.tick(), clock_.now_us()};
+  // Answers come in ticks between the slices of a view that asks: slices are recorded.
+  Command slice_command(*this);
+  const bool records_slice = recording() && !view.pipeline.lookups.empty();
+  const stream::TickInfo info{core_.tick(), slice_command.now_us()};
   core_.set_time(info.now_us);
-  if (!lookups_have_room(view)) return false;
-  for (auto& reader : view.catch_up) {
+  if (!replaying_ && !lookups_have_room(view)) return false;
+  if (records_slice && !room_to_record(kSmallRecordBytes).ok()) return false;
+  for (size_t r = 0; r < view.catch_up.size(); ++r) {
+    auto& reader = view.catch_up[r];
     SourceStage& source = *reader->source;
+    const uint64_t end = up_to ? (*up_to)[r] : source.rows;
     reader->op->begin_tick(info);
     uint32_t slice = 0;
-    while (slice < kSliceRows && reader->rows < source.rows && !is_ahead(view, *reader)) {
+    while (slice < kSliceRows && reader->rows < end && (up_to || !is_ahead(view, *reader))) {
       if (!reader->item.buffer && !reader->feed->poll(reader->item)) break;
       if (reader->item.error) {
         view.state = ViewStage::State::kFailed;
@@ -122,7 +128,7 @@ bool Database::run_catch_up(ViewStage& view) {
       data::BatchBuffer& buffer = *reader->item.buffer;
       if (reader->taken == 0) source.fill_processing_time(buffer, info.now_us);
       // No further than the shared reader: the rest of the batch may be needed after it has moved on.
-      const uint32_t rows = static_cast<uint32_t>(std::min<uint64_t>(buffer.rows - reader->taken, source.rows - reader->rows));
+      const uint32_t rows = static_cast<uint32_t>(std::min<uint64_t>(buffer.rows - reader->taken, end - reader->rows));
       if (rows > 0) {
         for (const uint32_t partition : reader->item.ended_before) reader->op->push(stream::SourceOperator::end_port(partition), {});
         reader->item.ended_before.clear();
@@ -152,6 +158,12 @@ bool Database::run_catch_up(ViewStage& view) {
     level &= reader->rows == source.rows;
   }
   if (worked) {
+    if (records_slice) {
+      (void)record_ddl(slice_command, nullptr, RecordKind::kCatchUpSlice, [&](ByteWriter& out) {
+        out.text(view.name).put(static_cast<uint32_t>(view.catch_up.size()));
+        for (auto& reader : view.catch_up) out.put(reader->rows);
+      });
+    }
     for (auto& reader : view.catch_up) {
       reader->op->finish(info);
       if (reader->fan) reader->fan->finish(info);
@@ -163,7 +175,7 @@ bool Database::run_catch_up(ViewStage& view) {
       reader->read.clear();
     }
   }
-  if (level) {
+  if (level && !up_to) {
     Command command(*this);
     if (!room_to_record(kSmallRecordBytes).ok()) return worked;
     (void)record_ddl(command, nullptr, RecordKind::kCaughtUp, [&](ByteWriter& out) { out.text(view.name); });

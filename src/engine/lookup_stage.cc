@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "data/codec.h"
+#include "engine/recovery/operator_state.h"
 #include "plan/properties.h"
 
 namespace laminar::engine {
@@ -10,6 +12,10 @@ namespace laminar::engine {
 using stream::LookupCache;
 using stream::LookupCopyIndex;
 using stream::LookupFeed;
+
+namespace {
+constexpr uint8_t kKeysTable = 200, kCopyRowsTable = 201, kCopyTable = 202;
+}  // namespace
 
 class LookupStage::Entrance final : public stream::Operator {
  public:
@@ -77,9 +83,9 @@ std::string LookupStage::describe(const std::string& connector, const Settings& 
 
 LookupStage::LookupStage(std::shared_ptr<const sql::Object> object_, std::string connector_,
                          std::unique_ptr<stream::LookupDefinition> definition, Settings settings, const stream::Core& core,
-                         std::function<void()> wake)
+                         std::function<void()> wake, bool recovering)
     : object(std::move(object_)), connector(std::move(connector_)), definition_(std::move(definition)), settings_(settings),
-      types_(data::types_of(object->columns)), core_(core), wake_(std::move(wake)) {
+      types_(data::types_of(object->columns)), core_(core), wake_(std::move(wake)), recovering_(recovering) {
   name = object->name;
 }
 
@@ -95,8 +101,17 @@ Result<std::unique_ptr<LookupFeed>> LookupStage::make_feed(const std::vector<uin
 Status LookupStage::start() {
   if (settings_.on_demand) return {};
   ASSIGN_OR_RETURN(loader_, make_feed({}, {}));
-  loader_->load({});
+  if (!recovering_) loader_->load({});
   return {};
+}
+
+void LookupStage::resume() {
+  recovering_ = false;
+  for (Asked& asked : asked_) asked.cache->ask_again();
+  if (!loader_ || has_copy()) return;
+  std::vector<std::vector<uint32_t>> keys;
+  for (const auto& index : copy_indexes_) keys.push_back(index->key_columns());
+  loader_->load(std::move(keys));
 }
 
 Status LookupStage::check_keys(const std::vector<uint32_t>& key_columns) const {
@@ -130,44 +145,177 @@ Status LookupStage::bind(stream::LookupOperator& op) {
   made.cache = std::make_unique<LookupCache>(op.key_columns(), types_, settings_.cache);
   made.entrance = std::make_unique<Entrance>(*made.cache, core_);
   ASSIGN_OR_RETURN(made.feed, make_feed(op.key_columns(), made.cache->key_types()));
-  made.cache->set_send([feed = made.feed.get()](std::vector<std::unique_ptr<stream::LookupKeys>> keys) { feed->ask(std::move(keys)); });
+  made.cache->set_send([this, feed = made.feed.get()](std::vector<std::unique_ptr<stream::LookupKeys>> keys) {
+    if (!recovering_) feed->ask(std::move(keys));
+  });
   op.bind(made.cache.get(), &core_.current(), settings_.waiting_rows_max);
   operators.push_back(made.entrance.get());
   asked_.push_back(std::move(made));
   return {};
 }
 
-bool LookupStage::collect(std::vector<stream::Core::Input>& inputs) {
-  bool any = false;
+LookupStage::Arrival LookupStage::arrived() {
+  Arrival arrival;
+  for (Asked& asked : asked_) {
+    std::vector<std::unique_ptr<data::BatchBuffer>> answers = asked.feed->take_answers();
+    if (!answers.empty()) arrival.answers.push_back({asked.cache->key_columns(), std::move(answers)});
+  }
+  if (!loader_) return arrival;
+  std::optional<LookupFeed::Loaded> loaded = loader_->take_copy();
+  if (!loaded || (!loaded->copy && has_copy())) return arrival;
+  arrival.copy = !loaded->copy ? Arrival::Copy::kNothing : is_same(*loaded->copy) ? Arrival::Copy::kSame : Arrival::Copy::kRows;
+  arrival.rows = std::move(loaded->copy);
+  return arrival;
+}
+
+// Whether the copy that is there has these rows in this order.
+bool LookupStage::is_same(const stream::LookupCopy& copy) const {
+  if (!copy_ || copy.rows().rows() != copy_->rows().rows() || copy.rows().slot_end() != copy_->rows().slot_end()) return false;
+  for (uint32_t slot = 0; slot < copy.rows().slot_end(); ++slot) {
+    if (!copy.rows().equals(slot, copy_->rows().chunk_columns(slot), slot % stream::RowStore::kChunkRows)) return false;
+  }
+  return true;
+}
+
+void LookupStage::enter(Arrival arrival, std::vector<stream::Core::Input>& inputs) {
   struct Taken {
     Entrance* entrance;
     size_t count;
   };
   std::vector<Taken> taken;
-  for (Asked& asked : asked_) {
-    std::vector<std::unique_ptr<data::BatchBuffer>> answers = asked.feed->take_answers();
-    if (answers.empty()) continue;
-    taken.push_back({asked.entrance.get(), answers.size()});
-    for (auto& buffer : answers) answers_.push_back(std::move(buffer));
+  for (Arrival::Answers& answers : arrival.answers) {
+    for (Asked& asked : asked_) {
+      if (asked.cache->key_columns() != answers.key_columns) continue;
+      taken.push_back({asked.entrance.get(), answers.batches.size()});
+      for (auto& buffer : answers.batches) answers_.push_back(std::move(buffer));
+    }
   }
   for (auto& buffer : answers_) batches_.push_back(buffer->view());
   size_t at = 0;
   for (const Taken& item : taken) {
     for (size_t i = 0; i < item.count; ++i) inputs.push_back({this, item.entrance, 0, &batches_[at++]});
-    any = true;
   }
-  if (!loader_) return any;
-  std::optional<LookupFeed::Loaded> loaded = loader_->take_copy();
-  if (!loaded || (!loaded->copy && has_copy())) return any;
-  if (loaded->copy) {
-    // Views that came while it was loading.
-    for (const auto& index : copy_indexes_) loaded->copy->add_index(index->key_columns());
-  }
-  copy_is_nothing_ = !loaded->copy;
-  for (const auto& index : copy_indexes_) index->set(loaded->copy.get());
-  copy_ = std::move(loaded->copy);
+  if (arrival.copy == Arrival::Copy::kNone) return;
   loaded_at_us_ = core_.now_us();
-  return true;
+  if (arrival.copy != Arrival::Copy::kSame) set_copy(std::move(arrival.rows));
+}
+
+void LookupStage::set_copy(std::unique_ptr<stream::LookupCopy> copy) {
+  if (copy) {
+    // Views that came while it was loading.
+    for (const auto& index : copy_indexes_) copy->add_index(index->key_columns());
+  }
+  copy_is_nothing_ = !copy;
+  for (const auto& index : copy_indexes_) index->set(copy.get());
+  copy_ = std::move(copy);
+  copy_saved_ = false;
+}
+
+void LookupStage::encode(const Arrival& arrival, ByteWriter& out) const {
+  const auto put = [&out](const data::Batch& batch) {
+    out.put(uint8_t{1}).put(batch.rows);
+    data::encode_batch(batch, batch.columns.size(), out);
+  };
+  out.put(static_cast<uint32_t>(arrival.answers.size()));
+  for (const Arrival::Answers& answers : arrival.answers) {
+    out.put(static_cast<uint32_t>(answers.key_columns.size()));
+    for (const uint32_t column : answers.key_columns) out.put(column);
+    for (const auto& buffer : answers.batches) put(buffer->view());
+    out.put(uint8_t{0});
+  }
+  out.put(arrival.copy);
+  if (arrival.copy != Arrival::Copy::kRows) return;
+  arrival.rows->scan(types_, put);
+  out.put(uint8_t{0});
+}
+
+Status LookupStage::decode(ByteReader& in, Arrival& arrival) const {
+  const std::vector<data::Type> answer_types = LookupCache::answer_types(types_);
+  arrival.answers.resize(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
+  for (Arrival::Answers& answers : arrival.answers) {
+    answers.key_columns.resize(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
+    for (uint32_t& column : answers.key_columns) column = in.get<uint32_t>();
+    while (in.get<uint8_t>() == 1) {
+      answers.batches.push_back(std::make_unique<data::BatchBuffer>(answer_types, std::max(in.get<uint32_t>(), data::kBatchRowsMax)));
+      RETURN_IF_ERROR(data::decode_batch(in, answer_types.size(), *answers.batches.back()));
+    }
+  }
+  arrival.copy = in.get<Arrival::Copy>();
+  if (arrival.copy != Arrival::Copy::kRows) return in.ok() ? Status() : stream::damaged_state(name);
+  arrival.rows = std::make_unique<stream::LookupCopy>(types_);
+  data::BatchBuffer rows(types_);
+  while (in.get<uint8_t>() == 1) {
+    (void)in.get<uint32_t>();
+    rows.clear();
+    RETURN_IF_ERROR(data::decode_batch(in, types_.size(), rows));
+    arrival.rows->add(rows.view());
+  }
+  return in.ok() ? Status() : stream::damaged_state(name);
+}
+
+// Tables of a part: those of the cache; 200: its key columns; of part 0 also 201: the copy's rows, 202: what is known of it.
+void LookupStage::save(uint32_t object_id, storage::CheckpointBatch& batch, bool full) {
+  ByteWriter key, value;
+  for (size_t i = 0; i < asked_.size(); ++i) {
+    const auto part = static_cast<uint16_t>(i);
+    CheckpointSink sink(batch, object_id, part);
+    asked_[i].cache->save(sink, full);
+    value.clear();
+    for (const uint32_t column : asked_[i].cache->key_columns()) value.put(column);
+    batch.put({object_id, part, kKeysTable}, "", value.view());
+  }
+  if (!loader_) return;
+  value.clear();
+  value.put(has_copy()).put(copy_is_nothing_).put(loaded_at_us_);
+  batch.put({object_id, 0, kCopyTable}, "", value.view());
+  if (copy_saved_ && !full) return;
+  copy_saved_ = true;
+  batch.erase_prefix({object_id, 0, kCopyRowsTable}, "");
+  uint64_t number = 0;
+  scan([&](const data::Batch& rows) {
+    key.clear();
+    value.clear();
+    stream::put_ordered(number++, key);
+    data::encode_batch(rows, rows.columns.size(), value);
+    batch.put({object_id, 0, kCopyRowsTable}, key.view(), value.view());
+  });
+}
+
+Status LookupStage::load(uint32_t object_id, storage::CheckpointReader& reader) {
+  for (uint16_t part = 0;; ++part) {
+    std::vector<uint32_t> columns;
+    RETURN_IF_ERROR(reader.scan({object_id, part, kKeysTable}, [&](std::string_view, std::string_view value) -> Status {
+      for (ByteReader in(value); !in.at_end();) columns.push_back(in.get<uint32_t>());
+      return {};
+    }));
+    if (columns.empty()) break;
+    // What nobody asks by any more is forgotten.
+    for (Asked& asked : asked_) {
+      if (asked.cache->key_columns() != columns) continue;
+      CheckpointSource source(reader, object_id, part);
+      RETURN_IF_ERROR(asked.cache->load(source));
+    }
+  }
+  bool has_copy = false, is_nothing = false;
+  RETURN_IF_ERROR(reader.scan({object_id, 0, kCopyTable}, [&](std::string_view, std::string_view value) -> Status {
+    ByteReader in(value);
+    has_copy = in.get<bool>();
+    is_nothing = in.get<bool>();
+    loaded_at_us_ = in.get<int64_t>();
+    return {};
+  }));
+  if (!has_copy) return {};
+  auto copy = std::make_unique<stream::LookupCopy>(types_);
+  data::BatchBuffer rows(types_);
+  RETURN_IF_ERROR(reader.scan({object_id, 0, kCopyRowsTable}, [&](std::string_view, std::string_view value) -> Status {
+    ByteReader in(value);
+    rows.clear();
+    RETURN_IF_ERROR(data::decode_batch(in, types_.size(), rows));
+    copy->add(rows.view());
+    return {};
+  }));
+  set_copy(is_nothing ? nullptr : std::move(copy));
+  return {};
 }
 
 void LookupStage::recycle() {
@@ -176,7 +324,7 @@ void LookupStage::recycle() {
 }
 
 void LookupStage::refresh_if_due() {
-  if (!loader_ || settings_.refresh_us == 0 || !copy_ || loader_->is_loading()) return;
+  if (!loader_ || recovering_ || settings_.refresh_us == 0 || !copy_ || loader_->is_loading()) return;
   if (core_.now_us() - loaded_at_us_ < settings_.refresh_us) return;
   loaded_at_us_ = core_.now_us();
   std::vector<std::vector<uint32_t>> keys;

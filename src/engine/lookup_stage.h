@@ -15,6 +15,7 @@
 #include "base/options.h"
 #include "engine/source_stage.h"
 #include "sql/backend.h"
+#include "storage/checkpoint/checkpoint_store.h"
 #include "stream/edge/lookup.h"
 #include "stream/lookup/lookup_operator.h"
 #include "stream/runtime/core.h"
@@ -37,7 +38,7 @@ class LookupStage final : public stream::Stage {
   static std::string describe(const std::string& connector, const Settings& settings);
 
   LookupStage(std::shared_ptr<const sql::Object> object, std::string connector, std::unique_ptr<stream::LookupDefinition> definition,
-              Settings settings, const stream::Core& core, std::function<void()> wake);
+              Settings settings, const stream::Core& core, std::function<void()> wake, bool recovering = false);
   ~LookupStage() override;
 
   // Starts the first load of a full copy.
@@ -46,10 +47,33 @@ class LookupStage final : public stream::Stage {
   Status check_keys(const std::vector<uint32_t>& key_columns) const;
   Status bind(stream::LookupOperator& op);
 
-  // What the feeds have brought, for the next tick: answers as inputs, a new copy at once. True when there is something.
-  bool collect(std::vector<stream::Core::Input>& inputs);
+  // What one tick takes in of the table.
+  struct Arrival {
+    struct Answers {
+      std::vector<uint32_t> key_columns;
+      std::vector<std::unique_ptr<data::BatchBuffer>> batches;
+    };
+    std::vector<Answers> answers;
+    // kNothing: the server is away and rows get nothing; kSame: a copy with the rows of the one that is there.
+    enum class Copy : uint8_t { kNone, kNothing, kRows, kSame } copy = Copy::kNone;
+    std::unique_ptr<stream::LookupCopy> rows;
+    bool empty() const { return answers.empty() && copy == Copy::kNone; }
+  };
+  // What the feeds have brought.
+  Arrival arrived();
+  void encode(const Arrival& arrival, ByteWriter& out) const;
+  Status decode(ByteReader& in, Arrival& arrival) const;
+  // Makes it part of the next tick: answers as inputs, a new copy at once.
+  void enter(Arrival arrival, std::vector<stream::Core::Input>& inputs);
   // After that tick.
   void recycle();
+
+  // A recovery asks nobody; resume() asks for what it left open.
+  void resume();
+
+  // Checkpoints: part i is what is known by one set of key columns; the first part also has the copy.
+  void save(uint32_t object_id, storage::CheckpointBatch& batch, bool full);
+  Status load(uint32_t object_id, storage::CheckpointReader& reader);
   // Asks for a new copy when it is time.
   void refresh_if_due();
   // A feed has ended.
@@ -81,6 +105,9 @@ class LookupStage final : public stream::Stage {
   };
   Result<std::unique_ptr<stream::LookupFeed>> make_feed(const std::vector<uint32_t>& key_columns, std::vector<data::Type> key_types);
 
+  bool is_same(const stream::LookupCopy& copy) const;
+  void set_copy(std::unique_ptr<stream::LookupCopy> copy);
+
   const std::unique_ptr<stream::LookupDefinition> definition_;
   const Settings settings_;
   const std::vector<data::Type> types_;
@@ -92,6 +119,8 @@ class LookupStage final : public stream::Stage {
   bool copy_is_nothing_ = false;
   std::vector<std::unique_ptr<stream::LookupCopyIndex>> copy_indexes_;
   int64_t loaded_at_us_ = 0;
+  bool recovering_;       // nobody is asked
+  bool copy_saved_ = false;
   std::vector<std::unique_ptr<data::BatchBuffer>> answers_;
   std::vector<data::Batch> batches_;
 };

@@ -175,8 +175,8 @@ void RejectStore::save(ByteWriter& out) const {
 
 Status RejectStore::load(ByteReader& in) {
   for (Rows* rows : {&late_, &errors_}) {
-    rows->total = in.get<uint64_t>();
-    rows->evicted = in.get<uint64_t>();
+    rows->total += in.get<uint64_t>();
+    rows->evicted += in.get<uint64_t>();
     const uint32_t chunks = in.get<uint32_t>();
     for (uint32_t i = 0; i < chunks && in.ok(); ++i) {
       rows->chunks.push_back(std::make_unique<BatchBuffer>(rows->schema));

@@ -45,7 +45,7 @@ class RejectStore final : public stream::RejectedRows {
   using LateCause = std::function<std::string_view(uint64_t sequence, int64_t watermark)>;
   void set_late_cause(LateCause cause) { late_cause_ = std::move(cause); }
 
-  // As one value, whole each time.
+  // As one value, whole each time. load() adds to what is there.
   void save(ByteWriter& out) const;
   Status load(ByteReader& in);
 

@@ -42,6 +42,13 @@ void SinkStage::stop() {
   started_ = false;
 }
 
+void SinkStage::show_error(const Error& error) {
+  std::lock_guard lock(mutex_);
+  ++progress_.failures;
+  progress_.last_error = "cannot be opened: " + error.message;
+  progress_.last_code = error.code;
+}
+
 SinkStage::Progress SinkStage::progress() {
   std::lock_guard lock(mutex_);
   return progress_;

@@ -52,6 +52,8 @@ class SinkStage {
     ErrorCode last_code = ErrorCode::kFileWrite;
   };
   Progress progress();
+  // Of an attempt that was made elsewhere.
+  void show_error(const Error& error);
 
  private:
   friend class SinkGroup;

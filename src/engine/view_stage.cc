@@ -98,6 +98,8 @@ Result<std::unique_ptr<ViewStage>> ViewStage::make(std::shared_ptr<const sql::Ob
     }
   };
   const bool throttled = view->plan.emit == plan::EmitMode::kEvery;
+  const bool stores = throttled || (!view->plan.is_stream && view->contents_.empty() && !root.append_only);
+  if (stores && view->outputs_.size() > 1 && view->placement().keys.empty()) view->spread_by_row();
   if (throttled) {
     append([&] { return std::make_unique<stream::ThrottleOperator>(types, view->plan.every_us); });
     view->clock_driven = true;
@@ -130,6 +132,26 @@ Result<std::unique_ptr<ViewStage>> ViewStage::make(std::shared_ptr<const sql::Ob
     view->extra_.push_back(std::move(history));
   }
   return view;
+}
+
+// Rows that come and go meet on the core that their values name, whichever core they came from: so their content can be
+// spread anew over another number of cores.
+void ViewStage::spread_by_row() {
+  plan::Exchange how{plan::ExchangeKind::kHash, {}};
+  for (uint32_t c = 0; c < std::min<size_t>(types().size(), stream::GroupShape::kKeysMax); ++c) how.keys.push_back(c);
+  auto exchange = std::make_unique<stream::Exchange>(types(), how, cores(), cores());
+  exchange->label = "exchange by row";
+  for (uint32_t c = 0; c < cores(); ++c) {
+    outputs_[c]->add_output(&exchange->sender(c), 0);
+    stream::part_of(pipeline.parts, pipeline.root_level, c).operators.push_back(&exchange->sender(c));
+  }
+  ++pipeline.root_level;
+  for (uint32_t c = 0; c < cores(); ++c) {
+    outputs_[c] = &exchange->receiver(c);
+    stream::part_of(pipeline.parts, pipeline.root_level, c).operators.push_back(outputs_[c]);
+  }
+  by_row_ = plan::Placement::spread(std::move(how.keys));
+  pipeline.exchanges.push_back(std::move(exchange));
 }
 
 // Where the changes of all cores come together, on the leader.
@@ -221,6 +243,12 @@ std::vector<const stream::Exchange*> ViewStage::exchanges() const {
   if (late_exchange) list.push_back(late_exchange.get());
   if (gather_) list.push_back(gather_.get());
   return list;
+}
+
+void ViewStage::restart_exchanges() {
+  for (const auto& exchange : pipeline.exchanges) exchange->start();
+  if (late_exchange) late_exchange->start();
+  if (gather_) gather_->start();
 }
 
 uint64_t ViewStage::state_bytes() const {

@@ -77,12 +77,15 @@ struct ViewStage final : stream::Stage {
   // Its operators in order, each with its instances by core.
   std::vector<std::vector<stream::Operator*>> instances() const;
   // How its rows lie on the cores, and the level in which they come.
-  const plan::Placement& placement() const { return distribution.of(*plan.root); }
+  const plan::Placement& placement() const { return by_row_ ? *by_row_ : distribution.of(*plan.root); }
   uint32_t level() const { return pipeline.root_level; }
   uint32_t cores() const { return static_cast<uint32_t>(outputs_.size()); }
 
   // Between its cores, to followers and of late rows.
   std::vector<const stream::Exchange*> exchanges() const;
+
+  // After its operators have their state back: exchanges learn of the watermarks.
+  void restart_exchanges();
 
   void attach(Subscription* subscription);
   void detach(Subscription* subscription);
@@ -112,6 +115,7 @@ struct ViewStage final : stream::Stage {
 
  private:
   class ReadEnd;
+  void spread_by_row();
   // The operator on the leader that hands changes to those who follow the view.
   stream::Operator* tail();
   void drop_tail();
@@ -120,6 +124,7 @@ struct ViewStage final : stream::Stage {
   stream::ReadChain read_;
   std::unique_ptr<ReadEnd> read_end_;
   std::vector<stream::Operator*> outputs_, contents_;  // by core
+  std::optional<plan::Placement> by_row_;              // where an exchange stands before the content
   std::unique_ptr<stream::Exchange> gather_;           // of a spread view that is followed
 };
 

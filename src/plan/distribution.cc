@@ -46,6 +46,12 @@ const Exchange& Distribution::exchange(const Node& node, size_t input) const {
   return found == exchanges_.end() ? kNone : found->second[input];
 }
 
+std::vector<uint32_t> Distribution::spread_by(const Node& node, size_t input) const {
+  const Exchange& how = exchange(node, input);
+  if (how.kind == ExchangeKind::kHash) return how.keys;
+  return how.kind == ExchangeKind::kNone && !of(*node.inputs[input]).one_core ? of(*node.inputs[input]).keys : std::vector<uint32_t>();
+}
+
 bool Distribution::spreads() const {
   return std::any_of(placements_.begin(), placements_.end(), [](const auto& item) { return !item.second.one_core; });
 }

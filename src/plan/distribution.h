@@ -47,6 +47,8 @@ class Distribution {
   const Placement& of(const Node& node) const;
   // How input i reaches the node.
   const Exchange& exchange(const Node& node, size_t input) const;
+  // The columns of input i by which its rows are spread over the node's instances; empty when they are spread otherwise.
+  std::vector<uint32_t> spread_by(const Node& node, size_t input) const;
   // Whether any node is spread.
   bool spreads() const;
   // What EXPLAIN adds to the line of the input: "exchange by [bidder]", "gather to one core"; empty for none.

@@ -1,16 +1,19 @@
 #include "shell/command_line.h"
 
+#include <charconv>
+
 namespace laminar::shell {
 
 std::string_view usage() {
   return R"(usage: laminar [DB_DIR] [-f FILE | -c SQL]... [--format csv|json|table] [-i]
        laminar demo [--events N] [--seed N] [--help]
-       laminar bench (nexmark | sql | latency | scaling | recovery | durable) [--help]
+       laminar bench (nexmark | sql | latency | scaling | recovery | durable | checkpoint) [--help]
 
   DB_DIR            the folder of the database; without it everything is in memory
   -c, --command SQL run this script
   -f, --file FILE   run the script in this file; - is standard input
   -i, --interactive read statements after the scripts of -c and -f
+  --cores N         run all views on N cores, also those that were made on another number
   --accept-damage   open a database whose log is damaged with what stands before the damage
   --format FORMAT   csv, json (an object per row) or table; without it table on a terminal, else csv
   --version, --help
@@ -45,13 +48,19 @@ std::optional<CommandLine> read_command_line(std::span<const std::string> argume
       name.resize(equals);
     }
     const bool is_command = name == "-c" || name == "--command", is_file = name == "-f" || name == "--file";
-    if (is_command || is_file || name == "--format") {
+    if (is_command || is_file || name == "--format" || name == "--cores") {
       if (!value) {
         if (i + 1 == arguments.size()) {
           message = name + " needs a value";
           return std::nullopt;
         }
         value = arguments[++i];
+      }
+      if (name == "--cores") {
+        const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), line.cores);
+        if (error == std::errc() && end == value->data() + value->size() && line.cores >= 1 && line.cores <= 64) continue;
+        message = "--cores takes a number from 1 to 64, not " + *value;
+        return std::nullopt;
       }
       if (name != "--format") {
         line.scripts.push_back({is_file, *value});

@@ -21,6 +21,7 @@ struct CommandLine {
   std::string database;         // empty: in memory
   std::vector<Script> scripts;  // in order; none: standard input
   std::optional<Format> format;
+  unsigned cores = 0;          // 0: as the views were made
   bool accept_damage = false;  // open what stands before a damage of the log
   bool interactive = false;  // after the scripts, read statements from standard input
 };

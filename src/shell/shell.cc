@@ -34,6 +34,7 @@ int run(std::span<const std::string> arguments) {
 
   Database::Options options;
   options.accept_damage = line->accept_damage;
+  options.cores = line->cores;
   options.on_recovery = [](const std::string& progress) { write_all(STDERR_FILENO, progress + "\n"); };
   Result<std::unique_ptr<Database>> database = Database::open(line->database, options);
   if (!database.ok()) {

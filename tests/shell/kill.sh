@@ -67,6 +67,30 @@ same "a rotten checkpoint: the one before it" "$("$laminar" "$db" --format csv -
 rm -f "$newest/manifest"
 same "half a checkpoint: the one before it" "$("$laminar" "$db" --format csv -c "$questions")" "$before"
 
+# ---- what a session had around a view, several cores, and a sink whose folder is gone
+other=$folder/other
+"$laminar" "$other" -c "SET TimeZone = 'Asia/Tokyo'; CREATE MACRO twice(x) AS x * 2; CREATE MACRO four_times(x) AS twice(twice(x));
+  CREATE TYPE mood AS ENUM ('bad', 'good'); SET cores = 2;
+  CREATE SOURCE s (k BIGINT, seen TIMESTAMPTZ, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (connector = 'memory');
+  CREATE MATERIALIZED VIEW v AS SELECT k, four_times(sum(k)) AS n, max(hour(seen)) AS h FROM s GROUP BY k;
+  CREATE MATERIALIZED VIEW mooded AS SELECT k, CASE WHEN k > 1 THEN 'good' ELSE 'bad' END::mood AS m FROM s;
+  CREATE SINK gone FROM mooded WITH (connector = 'files', format = 'csv', path = '$folder/place/gone');
+  INSERT INTO s SELECT i % 50, TIMESTAMPTZ '2026-01-01 00:00:00+00', TIMESTAMP '2026-01-01' FROM range(1000) r(i); DRAIN"
+questions="SELECT * FROM v ORDER BY k; SELECT k, m, count(*) FROM mooded GROUP BY ALL ORDER BY ALL"
+before=$("$laminar" "$other" --format csv -c "$questions")
+matches "the macro and the time zone of the session count" "$before" "^k,n,h.*1,80,9"
+"$laminar" "$other" -c "CHECKPOINT; INSERT INTO s VALUES (60, NULL, NULL)" >/dev/null
+before=$("$laminar" "$other" --format csv -c "$questions")
+same "on one core" "$("$laminar" "$other" --cores 1 --format csv -c "$questions")" "$before"
+"$laminar" "$other" --cores 3 -c "CHECKPOINT" >/dev/null
+same "on three" "$("$laminar" "$other" --cores 3 --format csv -c "$questions")" "$before"
+same "and on as many as before" "$("$laminar" "$other" --format csv -c "$questions")" "$before"
+rm -rf "$folder/place" && touch "$folder/place"
+matches "a sink that cannot be opened shows it" "$("$laminar" "$other" --format csv -c "INSERT INTO s VALUES (7, NULL, NULL); SHOW SINKS")" "cannot be opened"
+rm -f "$folder/place"
+"$laminar" "$other" -c "DRAIN"
+same "and gives its rows when it can" "$(cat "$folder"/place/gone/part-* 2>/dev/null | grep -c '^7,')" "1"
+
 "$laminar" "$db" -c "SELECT 1 AS one;" -i <"$folder/in" >"$folder/first" 2>&1 &
 program=$!
 exec 3>"$folder/in"

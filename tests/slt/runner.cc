@@ -19,6 +19,8 @@
 //
 // In SQL, ${TMP} is a folder of the file's own.
 //
+//   slt_runner --restarts SEED ...  the database is in a folder and is closed and opened again at random records, from a
+//                                   checkpoint or from its log, and with --cores N on 1 to N cores
 //   slt_runner [--update] FILE...   prints what differs, then "N passed, N failed, N skipped"
 #include <dirent.h>
 #include <sys/stat.h>
@@ -32,6 +34,8 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
+#include <random>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -89,6 +93,8 @@ struct Skip {
   std::string reason;
 };
 
+std::optional<uint64_t> restarts;  // --restarts: the seed
+
 int cores = 1;  // --cores: on how many the views run; what EXPLAIN says is then not compared
 
 class File {
@@ -124,16 +130,10 @@ class File {
     char temporary[] = "/tmp/laminar-slt-XXXXXX";
     if (!mkdtemp(temporary)) return "no temporary folder";
     temporary_ = temporary;
-    Database::Options options;
-    options.manual_clock = true;
-    options.manual_clock_start_us = 1'767'225'600'000'000;
-    auto database = Database::open("", options);
-    std::string failure;
-    if (!database.ok()) {
-      failure = database.status().text();
-    } else {
-      database_ = database.take();
-      connection_ = database_->connect();
+    stays_open_ = sets_cores_ = false;
+    random_.seed(restarts.value_or(0) + std::hash<std::string>()(path_));
+    std::string failure = open(0);
+    if (failure.empty()) {
       if (cores > 1) {
         // Every tick, however small, runs on all threads.
         const laminar::Status set = connection_->execute("SET cores = " + std::to_string(cores) + "; SET core_wait = 'spin'; SET core_rows = 0");
@@ -141,7 +141,8 @@ class File {
       }
       for (size_t i = records_.size(); failure.empty() && i > 0; --i) {
         Record& record = records_[records_.size() - i];
-        failure = run_record(record);
+        if (restarts && random_() % 6 == 0) failure = restart();
+        if (failure.empty()) failure = run_record(record);
         if (!failure.empty()) failure = path_ + ":" + std::to_string(record.line + 1) + ": " + join(record.head, " ") + "\n" + failure;
       }
       following_.clear();
@@ -150,6 +151,39 @@ class File {
     }
     std::filesystem::remove_all(temporary_);
     return failure;
+  }
+
+  std::string open(unsigned on_cores) {
+    Database::Options options;
+    options.manual_clock = true;
+    options.manual_clock_start_us = 1'767'225'600'000'000;
+    options.cores = on_cores;
+    auto database = Database::open(restarts ? temporary_ + "/laminar-db" : "", options);
+    if (!database.ok()) return "cannot be opened: " + database.status().error().code_text() + " " + database.status().text();
+    database_ = database.take();
+    connection_ = database_->connect();
+    return {};
+  }
+
+  // What a session holds alone does not come back: files are not disturbed while they use it.
+  std::string restart() {
+    if (stays_open_ || !following_.empty()) return {};
+    if (random_() % 3 > 0) {
+      const laminar::Status status = connection_->execute("CHECKPOINT");
+      if (!status.ok()) return "CHECKPOINT: " + status.error().code_text() + ": " + status.text();
+    }
+    connection_.reset();
+    database_.reset();
+    const std::string failure = open(cores > 1 && !sets_cores_ ? static_cast<unsigned>(1 + random_() % static_cast<unsigned>(cores)) : 0);
+    return failure.empty() ? failure : "after a restart: " + failure;
+  }
+
+  void note_session(const std::string& sql) {
+    for (const char* word : {"BEGIN", "TEMP", "MACRO", "TimeZone", "timezone", "ATTACH", "memory.", "PREPARE", "CREATE TYPE", "CREATE SCHEMA", "LOOKUP TABLE"}) {
+      stays_open_ |= sql.find(word) != std::string::npos;
+    }
+    sets_cores_ |= sql.find("SET cores") != std::string::npos;
+    if (sql.find("COMMIT") != std::string::npos || sql.find("ROLLBACK") != std::string::npos) stays_open_ = false;
   }
 
   std::string fill_in(std::string sql) const {
@@ -161,6 +195,7 @@ class File {
     const std::string& word = record.head[0];
     const std::string sql = fill_in(join(record.body, "\n"));
     const bool sort = record.head.size() > 1 && record.head.back() == "sort";
+    note_session(sql);
     if (word == "cuts") return {};
     if (word == "skipif-not") {
       if (geteuid() != 0) throw Skip{"needs root"};
@@ -337,6 +372,8 @@ class File {
   std::string path_, temporary_;
   bool update_, changed_ = false;
   size_t cut_ = 0;
+  bool stays_open_ = false, sets_cores_ = false;
+  std::mt19937_64 random_;
   std::vector<std::string> lines_;
   std::vector<Record> records_;
   std::unique_ptr<Database> database_;
@@ -354,6 +391,8 @@ int main(int argc, char** argv) {
       update = true;
     } else if (std::strcmp(argv[i], "--cores") == 0 && i + 1 < argc) {
       cores = std::atoi(argv[++i]);
+    } else if (std::strcmp(argv[i], "--restarts") == 0 && i + 1 < argc) {
+      restarts = std::strtoull(argv[++i], nullptr, 10);
     } else if (std::filesystem::is_directory(argv[i])) {
       for (const auto& entry : std::filesystem::recursive_directory_iterator(argv[i])) {
         if (entry.path().extension() == ".slt") paths.push_back(entry.path());

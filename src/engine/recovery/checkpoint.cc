@@ -1,15 +1,16 @@
 // Checkpoints: the state of all objects between two ticks, so that recovery begins there and the log before it can go.
 //
-// Records of an object: operator i of its stage has part i, its tables are the operator's own; table 255 of it holds the
-// format version, the operator's label, counters and watermarks. Part 65535 table 0 holds what the engine knows of the object;
-// table 1 its rejected rows. The manifest: version, tick, clock, the last record of the log that is in it, settings, and the
-// objects in the order of their creation with the records that made them.
+// Records of an object: those of its operators (recovery/operator_state.h); part 65535 table 0 holds what the engine knows of
+// the object, table 1 its rejected rows by core. The manifest: version, tick, clock, the last record of the log that is in it,
+// settings, and the objects in the order of their creation with the records that made them and the cores they run on.
 #include <algorithm>
 #include <filesystem>
 
 #include "base/check.h"
+#include "data/codec.h"
 #include "engine/database.h"
 #include "engine/names.h"
+#include "engine/recovery/operator_state.h"
 #include "engine/relation.h"
 
 namespace laminar::engine {
@@ -18,89 +19,69 @@ using storage::CheckpointBatch;
 using storage::CheckpointInfo;
 using storage::CheckpointReader;
 using storage::CheckpointStore;
-using storage::RecordPlace;
 
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2, kVersionOneCore = 1;
 constexpr uint16_t kObjectPart = 0xffff;
-constexpr uint8_t kCommonTable = 255;
 constexpr auto kFeedWait = std::chrono::milliseconds(2);
-constexpr int64_t kRetryUs = 10'000'000;  // after a checkpoint that failed
-
-class Sink final : public stream::StateSink {
- public:
-  Sink(CheckpointBatch& batch, uint32_t object, uint16_t part) : batch_(batch), object_(object), part_(part) {}
-  void put(uint8_t table, std::string_view key, std::string_view value) override { batch_.put({object_, part_, table}, key, value); }
-  void erase(uint8_t table, std::string_view key) override { batch_.erase({object_, part_, table}, key); }
-  void erase_prefix(uint8_t table, std::string_view prefix) override { batch_.erase_prefix({object_, part_, table}, prefix); }
-
- private:
-  CheckpointBatch& batch_;
-  const uint32_t object_;
-  const uint16_t part_;
-};
-
-class Source final : public stream::StateSource {
- public:
-  Source(CheckpointReader& reader, uint32_t object, uint16_t part, uint32_t version)
-      : reader_(reader), object_(object), part_(part), version_(version) {}
-  Status scan(uint8_t table, const Visitor& visit) override { return reader_.scan({object_, part_, table}, visit); }
-  uint32_t version() const override { return version_; }
-
- private:
-  CheckpointReader& reader_;
-  const uint32_t object_;
-  const uint16_t part_;
-  const uint32_t version_;
-};
+// When one is taken by itself.
+constexpr auto kLookStep = std::chrono::milliseconds(100);
+constexpr int64_t kSinkPatienceMs = 100;  // after a failure
+constexpr int kAheadRounds = 4;
+constexpr uint64_t kAheadRecords = 1024;  // between two ticks
+constexpr int64_t kRetryNs = 10'000'000'000;           // after one that failed
+constexpr uint64_t kWorthwhileLogBytes = 256 * 1024;   // less than this waits
+constexpr int64_t kPatience = 6;                       // ... for so many intervals
+constexpr int64_t kHeldShare = 20;                     // ticks are held up for at most this part of the time
 
 struct Manifest {
+  uint32_t version = kVersion;
   uint64_t tick = 0, record = 0;  // the last record of the log that is in it
   int64_t now_us = 0;
+  uint64_t put_bytes = 0;  // of records
+  int64_t held_us = 0;     // for how long ticks waited for the cut
   uint32_t next_object_id = 1;
   std::vector<std::string> settings;
   struct Object {
     uint32_t id = 0;
+    uint32_t cores = 1;
     std::string name, record;
   };
   std::vector<Object> objects;
 
   std::string encode() const {
     ByteWriter out;
-    out.put(kVersion).put(tick).put(record).put(now_us).put(next_object_id).put(static_cast<uint32_t>(settings.size()));
+    out.put(kVersion).put(tick).put(record).put(now_us).put(put_bytes).put(held_us).put(next_object_id).put(static_cast<uint32_t>(settings.size()));
     for (const std::string& setting : settings) out.text(setting);
     out.put(static_cast<uint32_t>(objects.size()));
-    for (const Object& object : objects) out.put(object.id).text(object.name).text(object.record);
+    for (const Object& object : objects) out.put(object.id).put(object.cores).text(object.name).text(object.record);
     return std::string(out.view());
   }
   bool decode(std::string_view bytes) {
     ByteReader in(bytes);
-    if (in.get<uint32_t>() != kVersion) return false;
+    version = in.get<uint32_t>();
+    if (version != kVersion && version != kVersionOneCore) return false;
     tick = in.get<uint64_t>();
     record = in.get<uint64_t>();
     now_us = in.get<int64_t>();
+    if (version != kVersionOneCore) {
+      put_bytes = in.get<uint64_t>();
+      held_us = in.get<int64_t>();
+    }
     next_object_id = in.get<uint32_t>();
     settings.resize(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
     for (std::string& setting : settings) setting = in.text();
     objects.resize(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
     for (Object& object : objects) {
       object.id = in.get<uint32_t>();
+      if (version != kVersionOneCore) object.cores = in.get<uint32_t>();
       object.name = in.text();
       object.record = in.text();
     }
     return in.ok();
   }
 };
-
-// The operators whose state is the object's: followers come and go.
-std::vector<stream::Operator*> own_operators(stream::Stage& stage) {
-  std::vector<stream::Operator*> list;
-  for (stream::Operator* op : stage.operators) {
-    if (!dynamic_cast<Subscription*>(op)) list.push_back(op);
-  }
-  return list;
-}
 
 void put_failure(const std::optional<Error>& failure, ByteWriter& out) {
   out.put(static_cast<uint8_t>(failure.has_value()));
@@ -122,19 +103,24 @@ std::optional<Error> get_failure(ByteReader& in) {
 std::string Database::why_not_saved() {
   for (const std::string& name : creation_order_) {
     Entry& item = entries_.at(name);
-    if (!item.stage() || !item.live()) continue;
-    if (!item.stage()->parts.empty()) return item.object->name + " runs on several cores, whose state cannot be saved: recovery does the whole log again";
-    for (stream::Operator* op : own_operators(*item.stage())) {
-      if (!op->saves_state()) return "operator " + op->label + " of " + item.object->name + " cannot be saved: recovery does the whole log again";
+    if (item.view && item.view->state == ViewStage::State::kCatchingUp && !item.view->pipeline.lookups.empty()) {
+      return item.object->name + " catches up through a lookup table: a checkpoint is taken when it has";
+    }
+    if (!item.stage() || !item.live() || item.lookup) continue;
+    const std::vector<SavedOperator> operators = saved_operators(*item.stage(), item.view.get());
+    if (operators.size() > kOperatorsMax) return item.object->name + " has too many operators to be saved: recovery does the whole log again";
+    for (const SavedOperator& op : operators) {
+      if (!op.on[0]->saves_state()) return "operator " + op.on[0]->label + " of " + item.object->name + " cannot be saved: recovery does the whole log again";
     }
   }
   return {};
 }
 
 void Database::save_entry(Entry& item, CheckpointBatch& batch) {
-  const bool full = !item.saved;
-  if (full) batch.clear_object(item.id);
+  const bool full = !item.saved || item.ahead, ahead = item.ahead;
+  if (full && !ahead) batch.clear_object(item.id);
   item.saved = true;
+  item.ahead = false;
   ByteWriter out;
   if (item.source) {
     out.put(item.source->state).put(item.source->rows);
@@ -147,51 +133,119 @@ void Database::save_entry(Entry& item, CheckpointBatch& batch) {
     out.put(progress.epoch).put(progress.rows_committed);
   }
   batch.put({item.id, kObjectPart, 0}, "", out.view());
-  if (RejectStore* rejects = item.source ? &item.source->rejects : item.view ? item.view->rejects[0].get() : nullptr) {
+  const std::vector<RejectStore*> rejects = reject_stores(item);
+  for (size_t core = 0; core < rejects.size(); ++core) {
     out.clear();
-    rejects->save(out);
-    batch.put({item.id, kObjectPart, 1}, "", out.view());
+    rejects[core]->save(out);
+    // Core 0 has the empty key.
+    batch.put({item.id, kObjectPart, 1}, std::string(core, '\1'), out.view());
   }
+  if (item.lookup) return item.lookup->save(item.id, batch, full);
   if (!item.stage() || !item.live()) return;  // a view that catches up begins anew
-  const std::vector<stream::Operator*> operators = own_operators(*item.stage());
-  for (size_t i = 0; i < operators.size(); ++i) {
-    const auto part = static_cast<uint16_t>(i);
-    Sink sink(batch, item.id, part);
-    operators[i]->save_state(sink, full);
-    out.clear();
-    out.put(operators[i]->state_version()).text(operators[i]->label);
-    operators[i]->save_common(out);
-    batch.put({item.id, part, kCommonTable}, "", out.view());
-  }
+  save_operators(saved_operators(*item.stage(), item.view.get()), item.id, full, ahead, batch);
 }
 
-Status Database::take_checkpoint(uint64_t& id, std::string& note) {
+// Brings the states into the collecting store while ticks go on, a little between two of them, so that the cut itself has little
+// to do. Each round leaves what changed meanwhile to the next, which is shorter.
+Status Database::save_ahead() {
+  using Ahead = stream::Operator::Ahead;
+  std::vector<std::string> names;
+  {
+    Lock lock(*this);
+    names = creation_order_;
+  }
+  uint64_t before = ~uint64_t{0};
+  for (int round = 0; round < kAheadRounds; ++round) {
+    uint64_t records = 0;
+    for (const std::string& name : names) {
+      bool begun = false, more = true;
+      while (more) {
+        CheckpointBatch batch;
+        {
+          Lock lock(*this);
+          Entry* item = entry(name);
+          if (closed_ || !item || !item->stage() || !item->live() || item->lookup) break;
+          const std::vector<SavedOperator> operators = saved_operators(*item->stage(), item->view.get());
+          const bool any = std::any_of(operators.begin(), operators.end(), [](const SavedOperator& op) { return op.on[0]->saves_ahead(); });
+          if (!any) break;
+          Ahead how = begun ? Ahead::kGoOn : Ahead::kChanged;
+          if (!item->saved) {
+            how = Ahead::kAll;
+            batch.clear_object(item->id);
+            item->saved = item->ahead = true;
+          }
+          begun = true;
+          more = save_operators_ahead(operators, item->id, how, kAheadRecords, batch);
+        }
+        records += batch.records();
+        checkpoint_bytes_.fetch_add(batch.bytes());
+        RETURN_IF_ERROR(checkpoints_->add(batch));
+      }
+    }
+    // Keys that change all the time are left to the cut.
+    if (records < 2 * kAheadRecords || records > before / 2) break;
+    before = records;
+  }
+  return {};
+}
+
+std::vector<RejectStore*> Database::reject_stores(Entry& item) {
+  if (item.source) return {&item.source->rejects};
+  std::vector<RejectStore*> list;
+  if (item.view) {
+    for (auto& store : item.view->rejects) list.push_back(store.get());
+  }
+  return list;
+}
+
+Status Database::take_checkpoint(bool asked, uint64_t& id, std::string& note) {
   std::lock_guard one(checkpoint_mutex_);
   const std::string folder = io::join_path(journal_->folder(), "checkpoint");
-  if (!checkpoints_) {
-    ASSIGN_OR_RETURN(checkpoints_, CheckpointStore::open(folder));
-  }
+  struct Running {
+    std::atomic<bool>& flag;
+    ~Running() { flag = false; }
+  } running{checkpoint_running_};
   CheckpointBatch batch;
   Manifest manifest;
   const auto give_up = [&](const Status& status) {
     // The collecting store holds part of this one at most: the next checkpoint is a full one.
     Lock lock(*this);
-    for (auto& [name, item] : entries_) item.saved = false;
+    for (auto& [name, item] : entries_) item.saved = item.ahead = false;
     return status;
   };
+  const int64_t patience_ms = asked ? options_.sink_patience_ms : kSinkPatienceMs;
+  {
+    Lock lock(*this);
+    if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
+    note = why_not_saved();
+    for (auto& [name, item] : entries_) {
+      if (asked || !item.sink || item.sink->progress().last_error.empty()) continue;
+      return Status(ErrorCode::kFileWrite, "sink " + item.object->name + " cannot commit");
+    }
+  }
+  if (!checkpoints_) {
+    ASSIGN_OR_RETURN(checkpoints_, CheckpointStore::open(folder));
+  }
+  checkpoint_bytes_ = 0;
+  checkpoint_running_ = note.empty();
+  if (note.empty()) {
+    if (const Status status = save_ahead(); !status.ok()) return give_up(status);
+  }
   {
     Lock lock(*this);
     if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
     if (group_open_) return Status(ErrorCode::kNotImplemented, "CHECKPOINT while a transaction changes the catalog: try again after its COMMIT");
-    last_checkpoint_us_ = clock_.now_us();
+    const int64_t held_ns = last_checkpoint_ns_ = monotonic_ns();
+    checkpointed_log_bytes_ = journal_->log().appended_bytes();
     note = why_not_saved();
     if (!note.empty()) {
       id = 0;
       manifest.record = journal_->log().appended();
     } else {
-      // What sinks have not committed is in no state: nothing runs until it is.
+      // What sinks have not committed is in no state: nothing runs until it is. One that fails is not waited for by a checkpoint
+      // that nobody has asked for.
       for (auto& [name, item] : entries_) {
-        if (item.sink) RETURN_IF_ERROR(item.sink->flush({}, options_.sink_patience_ms));
+        if (item.sink) RETURN_IF_ERROR(item.sink->flush({}, patience_ms));
       }
       Command command(*this);
       id = next_checkpoint_++;
@@ -204,14 +258,17 @@ Status Database::take_checkpoint(uint64_t& id, std::string& note) {
       dropped_ids_.clear();
       for (const std::string& name : creation_order_) {
         Entry& item = entries_.at(name);
-        manifest.objects.push_back({item.id, name, item.record});
+        manifest.objects.push_back({item.id, item.view ? item.view->layout_cores : 1, name, item.record});
         save_entry(item, batch);
       }
       checkpoint_tick_ = manifest.tick;
+      checkpoint_held_ns_ = monotonic_ns() - held_ns;
     }
   }
   Status status = journal_->log().commit(manifest.record);
   if (id == 0) return status;
+  manifest.put_bytes = checkpoint_bytes_.fetch_add(batch.bytes()) + batch.bytes();
+  manifest.held_us = checkpoint_held_ns_ / 1000;
   if (status.ok()) status = checkpoints_->write(id, batch, manifest.encode());
   if (!status.ok()) return give_up(status);
   checkpointed_record_ = manifest.record;
@@ -233,7 +290,7 @@ Result<sql::Relation> Database::checkpoint() {
   if (!journal_) return Status(ErrorCode::kWrongObjectKind, "a database in memory has no checkpoints: open one in a folder, as in laminar DB_DIR");
   uint64_t id = 0;
   std::string note;
-  RETURN_IF_ERROR(take_checkpoint(id, note));
+  RETURN_IF_ERROR(take_checkpoint(true, id, note));
   RelationBuilder out({integer_field("checkpoint"), integer_field("tick"), text_field("note")});
   out.row();
   id == 0 ? out.null() : out.integer(static_cast<int64_t>(id));
@@ -242,30 +299,45 @@ Result<sql::Relation> Database::checkpoint() {
   return out.take();
 }
 
+void Database::run_checkpoints() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_.load()) {
+    checkpoint_wake_.wait_for(lock, kLookStep, [this] { return stopping_.load(); });
+    if (!stopping_.load()) checkpoint_when_due(lock);
+  }
+}
+
 void Database::checkpoint_when_due(std::unique_lock<std::mutex>& lock) {
-  const int64_t now_us = clock_.now_us();
-  if (now_us - last_checkpoint_us_ < checkpoint_interval_us_) return;
-  if (journal_->log().appended() == checkpointed_record_ || group_open_) return;
+  const int64_t now_ns = monotonic_ns(), interval_ns = checkpoint_interval_us_ * 1000;
+  if (interval_ns == 0 || now_ns - last_checkpoint_ns_ < interval_ns || now_ns < checkpoint_after_ns_ || group_open_) return;
+  if (journal_->log().appended() == checkpointed_record_ || journal_->disk().backend() == "simulated") return;
+  const bool little = journal_->log().appended_bytes() - checkpointed_log_bytes_ < kWorthwhileLogBytes;
+  if (little && now_ns - last_checkpoint_ns_ < kPatience * interval_ns) return;
   lock.unlock();
   uint64_t id = 0;
   std::string note;
-  const Status status = take_checkpoint(id, note);
+  const Status status = take_checkpoint(false, id, note);
   lock.lock();
   if (status.ok() && id == 0) checkpointed_record_ = journal_->log().appended();  // nothing to gain before something changes
-  if (!status.ok()) last_checkpoint_us_ = now_us - checkpoint_interval_us_ + kRetryUs;
+  checkpoint_after_ns_ = monotonic_ns() + (status.ok() ? kHeldShare * checkpoint_held_ns_ : kRetryNs);
 }
 
 sql::Relation Database::checkpoints_relation() {
   RelationBuilder out({integer_field("checkpoint"), integer_field("tick"), time_field("at"), integer_field("log_record"), integer_field("objects"),
-                       integer_field("bytes")});
+                       integer_field("bytes"), integer_field("changed_bytes"), integer_field("held_us"), text_field("state")});
   if (!journal_) return out.take();
+  if (checkpoint_running_) {
+    out.row().integer(static_cast<int64_t>(next_checkpoint_)).null().null().null().null().null();
+    out.integer(static_cast<int64_t>(checkpoint_bytes_.load())).null().text("running");
+  }
   const Result<std::vector<CheckpointInfo>> list = CheckpointStore::list(io::join_path(journal_->folder(), "checkpoint"));
   if (!list.ok()) return out.take();
   for (const CheckpointInfo& info : *list) {
     Manifest manifest;
     if (!manifest.decode(info.manifest)) continue;
     out.row().integer(static_cast<int64_t>(info.id)).integer(static_cast<int64_t>(manifest.tick)).integer(manifest.now_us)
-        .integer(static_cast<int64_t>(manifest.record)).integer(static_cast<int64_t>(manifest.objects.size())).integer(static_cast<int64_t>(info.bytes));
+        .integer(static_cast<int64_t>(manifest.record)).integer(static_cast<int64_t>(manifest.objects.size())).integer(static_cast<int64_t>(info.bytes))
+        .integer(static_cast<int64_t>(manifest.put_bytes)).integer(manifest.held_us).text("kept");
   }
   return out.take();
 }
@@ -347,9 +419,13 @@ Status Database::restore_objects(Replay& replay, CheckpointReader& reader) {
   Manifest manifest;
   if (!manifest.decode(reader.manifest())) return Status(ErrorCode::kDamagedState, "its manifest does not decode");
   for (const std::string& setting : manifest.settings) RETURN_IF_ERROR(replay_record(replay, setting));
+  // Each view on as many cores as it was, unless the number is given anew.
+  const uint32_t cores = cores_;
   for (const Manifest::Object& object : manifest.objects) {
+    if (options_.cores == 0) cores_ = object.cores;
     if (!object.record.empty()) RETURN_IF_ERROR(replay_record(replay, object.record));
   }
+  cores_ = cores;
   Lock lock(*this);
   PinnedClock::Pin pin(clock_, manifest.now_us);
   core_.set_tick(manifest.tick);
@@ -429,31 +505,15 @@ Status Database::skip_rows(SourceStage& source) {
 }
 
 Status Database::load_entry(Entry& item, CheckpointReader& reader) {
-  if (RejectStore* rejects = item.source ? &item.source->rejects : item.view ? item.view->rejects[0].get() : nullptr) {
-    RETURN_IF_ERROR(reader.scan({item.id, kObjectPart, 1}, [&](std::string_view, std::string_view value) -> Status {
-      ByteReader in(value);
-      return rejects->load(in);
-    }));
-  }
+  const std::vector<RejectStore*> rejects = reject_stores(item);
+  RETURN_IF_ERROR(reader.scan({item.id, kObjectPart, 1}, [&](std::string_view key, std::string_view value) -> Status {
+    ByteReader in(value);
+    return rejects.empty() ? Status() : rejects[key.size() % rejects.size()]->load(in);
+  }));
+  if (item.lookup) return item.lookup->load(item.id, reader);
   if (!item.stage() || !item.live()) return {};
-  const std::vector<stream::Operator*> operators = own_operators(*item.stage());
-  for (size_t i = 0; i < operators.size(); ++i) {
-    stream::Operator& op = *operators[i];
-    const auto part = static_cast<uint16_t>(i);
-    std::string common;
-    bool found = false;
-    RETURN_IF_ERROR(reader.scan({item.id, part, kCommonTable}, [&](std::string_view, std::string_view value) -> Status {
-      common = value;
-      found = true;
-      return {};
-    }));
-    ByteReader in(common);
-    const uint32_t version = in.get<uint32_t>();
-    if (!found || in.text() != op.label) return stream::damaged_state(item.object->name + ": " + op.label);
-    Source source(reader, item.id, part, version);
-    RETURN_IF_ERROR(op.load_state(source));
-    if (!op.load_common(in)) return stream::damaged_state(item.object->name + ": " + op.label);
-  }
+  RETURN_IF_ERROR(load_operators(saved_operators(*item.stage(), item.view.get()), item.id, item.object->name, reader));
+  if (item.view) item.view->restart_exchanges();
   return {};
 }
 

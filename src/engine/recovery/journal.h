@@ -52,6 +52,9 @@ enum class RecordKind : uint8_t {
   kStartViews = 14,
   kCaughtUp = 15,
   kSinkDecision = 16,
+  kLookup = 17,
+  kAnswers = 18,
+  kCatchUpSlice = 19,
   kAppendTo = 32,   // kAppend for a partition other than the first
   kPartition = 33,  // one comes, goes, or says how far it is
 };

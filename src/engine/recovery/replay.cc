@@ -9,7 +9,9 @@
 #include "base/check.h"
 #include "engine/database.h"
 #include "engine/names.h"
+#include "engine/recovery/reopening_writer.h"
 #include "engine/relation.h"
+#include "sql/statements/surroundings.h"
 
 namespace laminar::engine {
 
@@ -123,13 +125,26 @@ Status Database::recover(std::unique_ptr<Journal> journal, const RunSql& run_sql
   RETURN_IF_ERROR(start_recovered_sinks());
   replaying_ = false;
   journal_->start_recording();
+  {
+    Lock lock(*this);
+    for (auto& [name, item] : entries_) {
+      if (item.lookup) item.lookup->resume();
+    }
+  }
   if (group_was_open) {
     Lock lock(*this);
     Command command(*this);
     RETURN_IF_ERROR(record_kind(command, RecordKind::kRollbackGroup));
   }
+  if (options_.cores > 0) {
+    sql::OptionText option;
+    option.key = "cores";
+    option.value = std::to_string(options_.cores);
+    RETURN_IF_ERROR(set(option));
+  }
   recovery_ms_ = (monotonic_ns() - replay.began_ns) / 1'000'000;
   thread_ = std::thread([this] { run(); });
+  if (journal_->disk().backend() != "simulated") checkpoint_thread_ = std::thread([this] { run_checkpoints(); });
   return {};
 }
 
@@ -169,6 +184,16 @@ Status Database::replay_record(Replay& replay, std::string_view record) {
       if (!decode_source(in, statement, columns)) return undecodable();
       return create_source(statement, std::move(columns));
     }
+    case RecordKind::kLookup: {
+      sql::CreateLookup statement;
+      data::Schema columns;
+      if (!decode_source(in, statement, columns)) return undecodable();
+      return create_lookup(statement, std::move(columns));
+    }
+    case RecordKind::kAnswers:
+      return replay_answers(in);
+    case RecordKind::kCatchUpSlice:
+      return replay_catch_up_slice(in);
     case RecordKind::kTable: {
       sql::TableSpec spec;
       bool or_replace = false, if_not_exists = false;
@@ -176,11 +201,14 @@ Status Database::replay_record(Replay& replay, std::string_view record) {
       return create_table(spec, or_replace, if_not_exists);
     }
     case RecordKind::kStatement: {
-      const std::string statement(in.text());
-      if (!in.ok()) return undecodable();
-      const Status status = replay.run_sql(statement);
+      sql::SurroundedStatement recorded;
+      if (!recorded.read(in)) return undecodable();
+      // What fails here and is needed makes the statement fail.
+      for (const std::string& text : recorded.before) (void)replay.run_sql(text);
+      const Status status = replay.run_sql(recorded.statement);
+      for (const std::string& text : recorded.after) (void)replay.run_sql(text);
       if (status.ok()) return status;
-      return Status(ErrorCode::kCannotRecover, status.error().code_text() + " " + status.text() + ", in: " + statement);
+      return Status(ErrorCode::kCannotRecover, status.error().code_text() + " " + status.text() + ", in: " + recorded.statement);
     }
     case RecordKind::kDrop: {
       const auto kind = static_cast<sql::ObjectKind>(in.get<uint8_t>());
@@ -367,17 +395,38 @@ Status Database::replay_caught_up(const std::string& name) {
   return {};
 }
 
+Status Database::replay_catch_up_slice(ByteReader& in) {
+  Lock lock(*this);
+  Entry* item = entry(std::string(in.text()));
+  std::vector<uint64_t> up_to(std::min<size_t>(in.get<uint32_t>(), in.rest().size()));
+  for (uint64_t& rows : up_to) rows = in.get<uint64_t>();
+  if (!in.ok() || !item || !item->view || item->view->catch_up.size() != up_to.size()) return undecodable();
+  ViewStage& view = *item->view;
+  const auto behind = [&] {
+    for (size_t i = 0; i < up_to.size(); ++i) {
+      if (view.catch_up[i]->rows < up_to[i]) return true;
+    }
+    return false;
+  };
+  while (view.state == ViewStage::State::kCatchingUp && behind()) {
+    if (!run_catch_up(view, &up_to)) work_.wait_for(lock.held, kFeedWait);
+  }
+  return {};
+}
+
 Status Database::start_recovered_sinks() {
   Lock lock(*this);
   for (const std::string& name : creation_order_) {
     Entry& item = entries_.at(name);
     if (!item.sink) continue;
-    const SinkDecision& decided = item.sink->recovered;
     SinkStage& sink = *item.sink;
+    const SinkDecision& decided = sink.recovered;
     if (sink.definition->transaction().empty()) {
-      Result<std::unique_ptr<stream::SinkWriter>> writer = sink.definition->reopen(decided.epoch, decided.prepared);
-      if (!writer.ok()) return Status(writer.error().code, "sink " + item.object->name + " cannot be opened again: " + writer.status().text());
-      sink.prepare(sink.group(), writer.take());
+      // A folder that is gone does not keep the database closed.
+      const auto open = [&sink] { return sink.definition->reopen(sink.recovered.epoch, sink.recovered.prepared); };
+      Result<std::unique_ptr<stream::SinkWriter>> writer = open();
+      if (!writer.ok()) sink.show_error(writer.error());
+      sink.prepare(sink.group(), writer.ok() ? writer.take() : std::make_unique<ReopeningWriter>(open));
     }
     sink.start({decided.epoch, decided.tick, decided.rows}, core_.tick());
   }

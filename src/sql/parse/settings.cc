@@ -9,9 +9,9 @@ namespace {
 constexpr OptionSpec kSettings[] = {
     {.name = "checkpoint_interval",
      .kind = OptionKind::kInterval,
-     .default_text = "0 seconds",
+     .default_text = "10 seconds",
      .min = 0,
-     .doc = "how often a checkpoint is taken when there is something new; 0 seconds: by CHECKPOINT only"},
+     .doc = "how often a checkpoint is taken when there is something new; little that is new waits up to 6 times as long; 0 seconds: by CHECKPOINT only"},
     {.name = "checkpoint_retention",
      .kind = OptionKind::kInteger,
      .default_text = "2",

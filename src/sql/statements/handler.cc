@@ -18,6 +18,7 @@
 #include "sql/catalog/object_kind.h"
 #include "sql/catalog/relation_scan.h"
 #include "sql/catalog/transaction.h"
+#include "sql/statements/surroundings.h"
 
 namespace laminar::sql {
 namespace {
@@ -196,6 +197,7 @@ class Handler final : public StatementHandler {
     RETURN_IF_ERROR(view->bind(context));
     return ddl([backend = backend_, create, view](duckdb::ClientContext& context) -> Status {
       ASSIGN_OR_RETURN(plan::ViewPlan plan, view->take(context));
+      const Surroundings surroundings(context, create.statement_text);
       return at_name(backend->create_view(create, std::move(plan)), create.name.offset);
     });
   }
@@ -221,6 +223,7 @@ class Handler final : public StatementHandler {
         ASSIGN_OR_RETURN(plan::ViewPlan bound, query->take(context));
         plan = std::make_unique<plan::ViewPlan>(std::move(bound));
       }
+      const Surroundings surroundings(context, create.statement_text);
       return at_name(backend->create_sink(create, std::move(plan)), create.name.offset);
     });
   }
@@ -290,7 +293,8 @@ class Handler final : public StatementHandler {
       ASSIGN_OR_RETURN(where, bind_predicate(context, *backend_, *late, reapply.where_text));
     }
     return rows_result({"reapplied"}, {duckdb::LogicalType::BIGINT},
-                       [backend = backend_, reapply, where](duckdb::ClientContext&) -> Result<ValueRows> {
+                       [backend = backend_, reapply, where](duckdb::ClientContext& context) -> Result<ValueRows> {
+                         const Surroundings surroundings(context, reapply.statement_text);
                          auto rows = backend->reapply_late_rows(reapply, where);
                          if (!rows.ok()) return at_name(rows.status(), reapply.view.offset);
                          return ValueRows{{duckdb::Value::BIGINT(static_cast<int64_t>(*rows))}};

@@ -1,6 +1,7 @@
 #include "storage/checkpoint/checkpoint_store.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
@@ -60,6 +61,11 @@ rocksdb::Options rocks_options() {
   options.info_log_level = rocksdb::ERROR_LEVEL;
   options.keep_log_file_num = 1;
   options.paranoid_checks = true;
+  // Read from end to end, once.
+  rocksdb::BlockBasedTableOptions table;
+  table.block_size = 64 * 1024;
+  table.no_block_cache = true;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }
 
@@ -156,6 +162,7 @@ Status CheckpointReader::scan(RecordPlace table, const Visitor& visit) {
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = &upper;
   options.readahead_size = 1 << 20;
+  options.verify_checksums = false;  // open() has seen them all
   const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(options));
   for (it->Seek(begin); it->Valid(); it->Next()) {
     std::string_view key(it->key().data(), it->key().size());
@@ -191,10 +198,14 @@ Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(const std::string
   return std::make_unique<CheckpointStore>(std::move(impl));
 }
 
-Status CheckpointStore::write(uint64_t id, const CheckpointBatch& batch, std::string_view manifest) {
+Status CheckpointStore::add(const CheckpointBatch& batch) {
   rocksdb::WriteOptions options;
   options.disableWAL = true;
-  RETURN_IF_ERROR(from_rocks(impl_->live->Write(options, &batch.impl().batch), impl_->folder));
+  return from_rocks(impl_->live->Write(options, &batch.impl().batch), impl_->folder);
+}
+
+Status CheckpointStore::write(uint64_t id, const CheckpointBatch& batch, std::string_view manifest) {
+  RETURN_IF_ERROR(add(batch));
   const std::string fresh = io::join_path(impl_->folder, folder_name(id) + ".new");
   const auto link = [&]() -> Status {
     rocksdb::Checkpoint* made = nullptr;

@@ -80,6 +80,8 @@ class CheckpointStore {
   // Removes what was left half-way; the live records begin empty.
   static Result<std::unique_ptr<CheckpointStore>> open(const std::string& folder);
   ~CheckpointStore();
+  // Records ahead of the next checkpoint. When a write fails the store holds part of them: clear its objects.
+  Status add(const CheckpointBatch& batch);
   // The changes since the last one become checkpoint `id`, which is larger than all before.
   Status write(uint64_t id, const CheckpointBatch& batch, std::string_view manifest);
   Status remove(uint64_t id);

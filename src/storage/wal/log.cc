@@ -326,6 +326,7 @@ Result<uint64_t> Log::append(std::string_view payload) {
   std::memcpy(to + kHeaderBytes, payload.data(), payload.size());
   std::memset(to + kHeaderBytes + payload.size(), 0, bytes - kHeaderBytes - payload.size());
   active_.used += bytes;
+  appended_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   dirty_ = true;
   buffered_ = header.sequence;
   segments_.back().end = header.sequence + 1;

@@ -78,6 +78,8 @@ class Log {
   uint64_t appended() const { return appended_.load(std::memory_order_acquire); }  // last sequence; 0: none yet
   uint64_t durable() const { return durable_.load(std::memory_order_acquire); }
   uint64_t bytes_waiting();
+  // Of all records since open.
+  uint64_t appended_bytes() const { return appended_bytes_.load(std::memory_order_relaxed); }
 
   // What comes goes to a new segment, made as the disk makes files now.
   Status begin_segment();
@@ -131,7 +133,7 @@ class Log {
   bool dirty_ = false;     // active_ holds bytes that were not written
   bool unsynced_ = false;  // written without sync
   bool flushing_ = false;
-  std::atomic<uint64_t> appended_{0}, durable_{0}, flushes_{0}, bytes_written_{0};
+  std::atomic<uint64_t> appended_{0}, durable_{0}, flushes_{0}, bytes_written_{0}, appended_bytes_{0};
 };
 
 }  // namespace laminar::storage

@@ -99,6 +99,7 @@ class Builder {
       built.on.push_back(*op);
     }
     pipeline_.instances.push_back(built.on);
+    pipeline_.nodes.push_back(&node);
     return built;
   }
 

@@ -41,6 +41,7 @@ struct Pipeline {
   // By core: one of each, or as many as there are cores where the root is spread.
   std::vector<Operator*> roots, contents;
   std::vector<std::vector<Operator*>> instances;  // the operators of each plan node, inputs first
+  std::vector<const plan::Node*> nodes;           // of the instances
   std::vector<std::unique_ptr<Exchange>> exchanges;
   std::vector<Part> parts;  // all operators, exchanges' included, by level and core
   uint32_t root_level = 0;

@@ -67,15 +67,19 @@ Status JoinOperator::load_state(StateSource& source) {
     data::BatchBuffer row(inputs_[port].types, 1);
     RETURN_IF_ERROR(source.scan(static_cast<uint8_t>(port), [&](std::string_view, std::string_view bytes) -> Status {
       ByteReader in(bytes);
-      const int64_t weight = in.get<int64_t>(), matches = in.get<int64_t>();
+      const int64_t weight = in.get<int64_t>();
+      int64_t matches = in.get<int64_t>();
       row.clear();
       RETURN_IF_ERROR(data::decode_row(in, row));
       row.weights()[0] = weight;
       row.has_weights = weight != 1;
       const data::Batch batch = row.view();
       if (weight == 0 || (weight != 1 && !side.has_weights())) return damaged_state(label);
+      if (!source.owns(port, batch)) return {};
       for (size_t k = 0; k < inputs_[port].keys.size(); ++k) key_columns_[k] = batch.columns[inputs_[port].keys[k]];
       hash_keys(shape_, key_columns_, 1, hashes_.data());
+      // A log is in the order of one core: rows of several come under their keys.
+      if (matches < 0 && source.shared()) matches = 0;
       if (logs_[port] && matches < 0) {
         if (matches <= kChunkBegins) {
           const uint64_t mark = static_cast<uint64_t>(kChunkBegins - matches);
@@ -95,8 +99,8 @@ Status JoinOperator::load_state(StateSource& source) {
   }
   return source.scan(2, [this](std::string_view, std::string_view bytes) -> Status {
     ByteReader in(bytes);
-    sequence_ = in.get<uint64_t>();
-    for (Input& input : inputs_) input.last_watermark = in.get<int64_t>();
+    sequence_ = std::max(sequence_, in.get<uint64_t>());
+    for (Input& input : inputs_) input.last_watermark = std::max(input.last_watermark, in.get<int64_t>());
     return in.ok() ? Status() : damaged_state(label);
   });
 }

@@ -1,8 +1,10 @@
 #include "stream/lookup/lookup_cache.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/check.h"
+#include "data/codec.h"
 #include "data/string_ref.h"
 
 namespace laminar::stream {
@@ -74,23 +76,155 @@ LookupIndex::Found LookupCache::find(std::span<const data::Column> keys, uint32_
   slot = keys_.insert(keys, row);
   if (slot >= entries_.size()) entries_.resize(slot + 1);
   Entry& entry = entries_[slot];
+  const bool noted = entry.noted;
   entry = Entry();
+  entry.noted = noted;
   entry.hash = hash;
-  entry.request = uint64_t{++generation_} << 32 | slot;
+  entry.request = ++last_request_;
   entry.tick = tick.tick;
   entry.pins = 1;
   entry.indexed = true;
   index_.insert(hash, slot);
+  requests_.insert(entry.request, slot);
+  note(slot);
   ++index_entries_;
   ++waiting_;
+  add_ask(slot);
+  return {false, kNone, slot};
+}
+
+void LookupCache::add_ask(uint32_t slot) {
   if (asks_.empty() || asks_.back()->keys.full()) asks_.push_back(std::make_unique<LookupKeys>(key_types_, limits_.batch_keys));
   LookupKeys& ask = *asks_.back();
   data::Batch key;
-  key.rows = row + 1;
-  key.columns = keys;
-  ask.keys.append_row(key, row, 1);
-  ask.requests.push_back(entry.request);
-  return {false, kNone, slot};
+  key.rows = slot % RowStore::kChunkRows + 1;
+  key.columns = keys_.chunk_columns(slot);
+  ask.keys.append_row(key, slot % RowStore::kChunkRows, 1);
+  ask.requests.push_back(entries_[slot].request);
+}
+
+void LookupCache::ask_again() {
+  std::vector<std::pair<uint64_t, uint32_t>> waiting;
+  for (uint32_t slot = 0; slot < entries_.size(); ++slot) {
+    if (entries_[slot].request != 0 && !entries_[slot].answered) waiting.emplace_back(entries_[slot].request, slot);
+  }
+  std::sort(waiting.begin(), waiting.end());
+  asks_.clear();
+  for (const auto& [request, slot] : waiting) add_ask(slot);
+  send_asks();
+}
+
+void LookupCache::note(uint32_t slot) {
+  if (!noting_ || entries_[slot].noted) return;
+  entries_[slot].noted = true;
+  unsaved_.push_back(slot);
+}
+
+void LookupCache::save(StateSink& sink, bool full) {
+  ByteWriter key, value;
+  const auto put = [&](uint32_t slot) {
+    Entry& entry = entries_[slot];
+    entry.noted = false;
+    if (entry.request == 0) return;  // gone since
+    key.clear();
+    put_ordered(entry.request, key);
+    value.clear();
+    value.put(entry.tick).put(entry.expires_us).put(entry.answered).put(entry.indexed);
+    data::Batch chunk;
+    chunk.columns = keys_.chunk_columns(slot);
+    data::encode_row(chunk, slot % RowStore::kChunkRows, value);
+    uint32_t rows = 0;
+    for (uint32_t row = entry.first; row != kNone; row = next_[row]) ++rows;
+    value.put(rows);
+    for (uint32_t row = entry.first; row != kNone; row = next_[row]) {
+      chunk.columns = rows_.chunk_columns(row);
+      data::encode_row(chunk, row % RowStore::kChunkRows, value);
+    }
+    sink.put(0, key.view(), value.view());
+  };
+  if (full || !noting_) {
+    sink.erase_prefix(0, "");
+    for (uint32_t slot = 0; slot < entries_.size(); ++slot) put(slot);
+  } else {
+    for (const uint64_t request : gone_) {
+      key.clear();
+      put_ordered(request, key);
+      sink.erase(0, key.view());
+    }
+    for (const uint32_t slot : unsaved_) put(slot);
+  }
+  unsaved_.clear();
+  gone_.clear();
+  noting_ = true;
+  value.clear();
+  for (uint32_t slot = oldest_; slot != kNone; slot = entries_[slot].newer) value.put(entries_[slot].request);
+  sink.put(1, "", value.view());
+  value.clear();
+  sink.put(2, "", value.put(last_request_).view());
+}
+
+Status LookupCache::load(StateSource& source) {
+  data::BatchBuffer key_row(key_types_, 1), row(row_types_, 1);
+  const auto damaged = [] { return damaged_state("lookup cache"); };
+  RETURN_IF_ERROR(source.scan(0, [&](std::string_view key, std::string_view bytes) -> Status {
+    ByteReader at_key(key), in(bytes);
+    Entry loaded;
+    loaded.request = get_ordered(at_key);
+    loaded.tick = in.get<uint64_t>();
+    loaded.expires_us = in.get<int64_t>();
+    loaded.answered = in.get<bool>();
+    loaded.indexed = in.get<bool>();
+    key_row.clear();
+    if (!data::decode_row(in, key_row).ok() || loaded.request == 0) return damaged();
+    const data::Batch key_batch = key_row.view();
+    const uint32_t slot = keys_.insert(key_batch.columns, 0);
+    if (slot >= entries_.size()) entries_.resize(slot + 1);
+    loaded.hash = hash_row(key_batch.columns, 0);
+    entries_[slot] = loaded;
+    Entry& entry = entries_[slot];
+    for (uint32_t rows = in.get<uint32_t>(); rows > 0; --rows) {
+      row.clear();
+      if (!data::decode_row(in, row).ok()) return damaged();
+      add_row(entry, row.view().columns, 0);
+    }
+    entry.missing = entry.answered && entry.first == kNone;
+    if (entry.answered) entry.bytes += row_bytes(keys_, slot) + sizeof(Entry);
+    else ++waiting_;
+    requests_.insert(entry.request, slot);
+    if (!entry.indexed) return {};
+    index_.insert(entry.hash, slot);
+    ++index_entries_;
+    return {};
+  }));
+  RETURN_IF_ERROR(source.scan(1, [&](std::string_view, std::string_view bytes) -> Status {
+    for (ByteReader in(bytes); !in.at_end();) {
+      const uint32_t slot = find_request(in.get<uint64_t>());
+      if (slot == kNone) return damaged();
+      bytes_ += entries_[slot].bytes;
+      link_newest(slot);
+    }
+    return {};
+  }));
+  return source.scan(2, [&](std::string_view, std::string_view bytes) -> Status {
+    last_request_ = ByteReader(bytes).get<uint64_t>();
+    return {};
+  });
+}
+
+uint32_t LookupCache::restored_ticket(uint64_t saved) {
+  const uint32_t slot = find_request(saved);
+  if (slot != kNone) ++entries_[slot].pins;
+  return slot;
+}
+
+void LookupCache::add_row(Entry& entry, std::span<const data::Column> columns, uint32_t from) {
+  const uint32_t row = rows_.insert(columns, from);
+  if (row >= next_.size()) next_.resize(row + 1);
+  next_[row] = kNone;
+  if (entry.first == kNone) entry.first = row;
+  else next_[entry.last] = row;
+  entry.last = row;
+  entry.bytes += row_bytes(rows_, row) + sizeof(uint32_t);
 }
 
 LookupIndex::Found LookupCache::peek(uint32_t ticket) {
@@ -112,24 +246,20 @@ void LookupCache::apply(const data::Batch& answers, const TickInfo& tick) {
   const std::span<const data::Column> row_columns = answers.columns.subspan(2);
   for (uint32_t i = 0; i < answers.rows; ++i) {
     const uint64_t request = static_cast<uint64_t>(requests[i]);
-    const uint32_t slot = static_cast<uint32_t>(request);
-    if (slot >= entries_.size() || entries_[slot].request != request || entries_[slot].answered) {
+    const uint32_t slot = find_request(request);
+    if (slot == kNone || entries_[slot].answered) {
       ++counters_.unknown_answers;
       continue;
     }
     Entry& entry = entries_[slot];
     const auto kind = static_cast<LookupAnswerKind>(kinds[i]);
     if (kind == LookupAnswerKind::kRow) {
-      const uint32_t row = rows_.insert(row_columns, i);
-      if (row >= next_.size()) next_.resize(row + 1);
-      next_[row] = kNone;
-      if (entry.first == kNone) entry.first = row;
-      else next_[entry.last] = row;
-      entry.last = row;
-      entry.bytes += row_bytes(rows_, row) + sizeof(uint32_t);
+      add_row(entry, row_columns, i);
+      note(slot);
       continue;
     }
     entry.answered = true;
+    note(slot);
     --waiting_;
     entry.missing = entry.first == kNone;
     const int64_t ttl_us = kind == LookupAnswerKind::kAway ? 0 : entry.missing ? limits_.missing_ttl_us : limits_.ttl_us;
@@ -174,6 +304,7 @@ void LookupCache::leave_index(uint32_t slot) {
     bytes_ -= entry.bytes;
   }
   entry.indexed = false;
+  note(slot);
   --index_entries_;
   index_.erase(entry.hash, slot);
   if (entry.pins == 0 && entry.answered) free_entry(slot);
@@ -186,7 +317,11 @@ void LookupCache::free_entry(uint32_t slot) {
     rows_.erase(row);
     row = following;
   }
+  requests_.erase(entry.request, slot);
+  if (noting_) gone_.push_back(entry.request);
+  const bool noted = entry.noted;
   entry = Entry();
+  entry.noted = noted;
   keys_.erase(slot);
 }
 

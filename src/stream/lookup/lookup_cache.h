@@ -48,6 +48,15 @@ class LookupCache final : public LookupIndex {
   // Rows of one request come together and in order, a kEnd or kAway last.
   void apply(const data::Batch& answers, const TickInfo& tick);
 
+  // Asks again for all that was asked and not answered: after a recovery, which asks nobody.
+  void ask_again();
+
+  // Table 0: entries by request with their rows, 1: the order of use, 2: the last request.
+  void save(StateSink& sink, bool full);
+  Status load(StateSource& source);
+  uint64_t saved_ticket(uint32_t ticket) const override { return entries_[ticket].request; }
+  uint32_t restored_ticket(uint64_t saved) override;
+
   // Gets the questions of a tick.
   using Send = std::function<void(std::vector<std::unique_ptr<LookupKeys>>)>;
   void set_send(Send send) { send_ = std::move(send); }
@@ -71,11 +80,18 @@ class LookupCache final : public LookupIndex {
     uint32_t first = kNone, last = kNone, pins = 0;
     uint32_t newer = kNone, older = kNone;  // by use, answered entries in the index
     bool answered = false, missing = false, indexed = false;
+    bool noted = false;  // in unsaved_
   };
+  uint32_t find_request(uint64_t request) const {
+    return requests_.find(request, [&](uint32_t slot) { return entries_[slot].request == request; });
+  }
+  void add_ask(uint32_t slot);
+  void note(uint32_t slot);
   void unlink(uint32_t slot);
   void link_newest(uint32_t slot);
   void leave_index(uint32_t slot);
   void free_entry(uint32_t slot);
+  void add_row(Entry& entry, std::span<const data::Column> columns, uint32_t from);
   uint64_t row_bytes(const RowStore& store, uint32_t slot) const;
 
   const Limits limits_;
@@ -83,10 +99,13 @@ class LookupCache final : public LookupIndex {
   RowStore keys_, rows_;
   std::vector<uint32_t> next_;  // by row
   std::vector<Entry> entries_;  // by key slot
-  SlotIndex index_;
+  SlotIndex index_, requests_;  // by key, and all entries by their request
   uint32_t newest_ = kNone, oldest_ = kNone;
   uint64_t bytes_ = 0, index_entries_ = 0, waiting_ = 0;
-  uint32_t generation_ = 0;
+  uint64_t last_request_ = 0;
+  bool noting_ = false;            // a store of checkpoints has all but what is listed here
+  std::vector<uint32_t> unsaved_;  // slots
+  std::vector<uint64_t> gone_;     // requests
   std::vector<std::unique_ptr<LookupKeys>> asks_;
   Send send_;
   Counters counters_;

@@ -31,6 +31,10 @@ class LookupIndex {
   virtual Found peek(uint32_t ticket) = 0;
   // The holder of a ticket needs it no more; rows that peek() gave may go.
   virtual void release(uint32_t ticket) = 0;
+  // Saved state: what stands for a ticket in it (0: nothing), and that ticket again, held once more; kNone when it is not
+  // there.
+  virtual uint64_t saved_ticket(uint32_t ticket) const { (void)ticket; return 0; }
+  virtual uint32_t restored_ticket(uint64_t saved) { (void)saved; return kNone; }
   // Rows of the table, all its columns; they stay until the next find() of another tick, release() or answer.
   virtual const RowStore& rows() const = 0;
   virtual uint32_t next(uint32_t row) const = 0;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "data/codec.h"
 #include "data/string_ref.h"
 
 namespace laminar::stream {
@@ -73,6 +74,7 @@ Result<std::unique_ptr<LookupOperator>> LookupOperator::make(const plan::LookupJ
 LookupOperator::LookupOperator(const plan::LookupJoinNode& node, std::unique_ptr<expr::Program> residual)
     : Operator(node.types()), object_(node.object), left_join_(node.join == plan::JoinKind::kLeft),
       append_only_(node.inputs[0]->append_only), left_types_(node.inputs[0]->types()), right_types_(right_types(node)),
+      lookup_types_(node.lookup_types),
       left_keys_(left_keys(node)), lookup_keys_(lookup_keys(node)), right_columns_(node.source_columns),
       residual_(std::move(residual)), held_left_(left_types_), held_right_(node.lookup_types), key_columns_(node.keys.size()),
       columns_(node.columns.size()), hashes_(data::kBatchRowsMax), pair_rows_(kPairsMax), pair_slots_(kPairsMax), pair_groups_(kPairsMax),
@@ -287,20 +289,29 @@ void LookupOperator::hold(const data::Batch& batch, uint32_t row, uint32_t first
     if (held_[debt].weight == 0) erase_held(debt, hash);
   }
   if (weight == 0) return;
+  const uint32_t slot = add_held(batch, weight, hash, row);
+  uint32_t last = kNone;
+  for (uint32_t from = first; from != kNone; from = index_->next(from)) {
+    add_held_right(slot, last, index_->rows().chunk_columns(from), from % RowStore::kChunkRows);
+  }
+  add_held_pairs(batch, row, slot, weight);
+}
+
+uint32_t LookupOperator::add_held(const data::Batch& batch, int64_t weight, uint64_t hash, uint32_t row) {
   const uint32_t slot = held_left_.insert(batch.columns, row);
   if (slot >= held_.size()) held_.resize(slot + 1);
   held_[slot] = {weight, kNone};
   held_index_.insert(hash, slot);
-  ++held_rows_;
-  uint32_t last = kNone;
-  for (uint32_t from = first; from != kNone; from = index_->next(from)) {
-    const uint32_t copy = held_right_.insert(index_->rows().chunk_columns(from), from % RowStore::kChunkRows);
-    if (copy >= held_next_.size()) held_next_.resize(copy + 1);
-    held_next_[copy] = kNone;
-    (last == kNone ? held_[slot].first : held_next_[last]) = copy;
-    last = copy;
-  }
-  add_held_pairs(batch, row, slot, weight);
+  if (weight > 0) ++held_rows_;
+  return slot;
+}
+
+void LookupOperator::add_held_right(uint32_t slot, uint32_t& last, std::span<const data::Column> columns, uint32_t row) {
+  const uint32_t copy = held_right_.insert(columns, row);
+  if (copy >= held_next_.size()) held_next_.resize(copy + 1);
+  held_next_[copy] = kNone;
+  (last == kNone ? held_[slot].first : held_next_[last]) = copy;
+  last = copy;
 }
 
 void LookupOperator::add_held_pairs(const data::Batch& batch, uint32_t row, uint32_t slot, int64_t weight) {
@@ -318,10 +329,7 @@ void LookupOperator::add_retraction(const data::Batch& batch, uint32_t row) {
   while (weight > 0) {
     const uint32_t slot = find_held(batch, row, hash, false);
     if (slot == kNone) {
-      const uint32_t debt = held_left_.insert(batch.columns, row);
-      if (debt >= held_.size()) held_.resize(debt + 1);
-      held_[debt] = {-weight, kNone};
-      held_index_.insert(hash, debt);
+      add_held(batch, -weight, hash, row);
       return;
     }
     const int64_t taken = std::min(weight, held_[slot].weight);
@@ -427,6 +435,97 @@ void LookupOperator::flush(const data::Batch& batch, uint32_t going_on) {
   pairs_ = 0;
   for (const auto& [slot, hash] : ended_) erase_held(slot, hash);
   ended_.clear();
+}
+
+void LookupOperator::save_state(StateSink& sink, bool) {
+  ByteWriter key, value;
+  uint64_t number = 0;
+  sink.erase_prefix(0, "");
+  for (const auto& segment : segments_) {
+    const data::Batch batch = segment->rows.view();
+    for (uint32_t row = segment->head; row < batch.rows; ++row) {
+      const uint32_t ticket = segment->tickets[row];
+      key.clear();
+      put_ordered(number++, key);
+      value.clear();
+      value.put(ticket == kNone ? uint64_t{0} : index_->saved_ticket(ticket)).put(batch.weight(row)).put(batch.sequence_of(row));
+      value.put(batch.row_watermark ? batch.row_watermark[row] : data::kWatermarkNone).put(batch.row_watermark != nullptr);
+      data::encode_row(batch, row, value);
+      sink.put(0, key.view(), value.view());
+    }
+  }
+  value.clear();
+  value.put(queued_).put(left_queue_).put(last_mark_).put(static_cast<uint32_t>(marks_.size()));
+  for (const Mark& mark : marks_) value.put(mark.rows_before).put(mark.watermark);
+  sink.put(1, "", value.view());
+  if (append_only_) return;
+  sink.erase_prefix(2, "");
+  data::Batch chunk;
+  for (uint32_t slot = 0; slot < held_.size(); ++slot) {
+    if (held_[slot].weight == 0) continue;
+    key.clear();
+    put_ordered(slot, key);
+    value.clear();
+    value.put(held_[slot].weight);
+    chunk.columns = held_left_.chunk_columns(slot);
+    data::encode_row(chunk, slot % RowStore::kChunkRows, value);
+    uint32_t count = 0;
+    for (uint32_t right = held_[slot].first; right != kNone; right = held_next_[right]) ++count;
+    value.put(count);
+    for (uint32_t right = held_[slot].first; right != kNone; right = held_next_[right]) {
+      chunk.columns = held_right_.chunk_columns(right);
+      data::encode_row(chunk, right % RowStore::kChunkRows, value);
+    }
+    sink.put(2, key.view(), value.view());
+  }
+}
+
+Status LookupOperator::load_state(StateSource& source) {
+  data::BatchBuffer left(left_types_, 1), right(lookup_types_, 1);
+  RETURN_IF_ERROR(source.scan(0, [&](std::string_view, std::string_view bytes) -> Status {
+    ByteReader in(bytes);
+    const uint64_t saved = in.get<uint64_t>();
+    const int64_t weight = in.get<int64_t>();
+    const uint64_t sequence = in.get<uint64_t>();
+    const int64_t watermark = in.get<int64_t>();
+    const bool has_watermark = in.get<bool>();
+    left.clear();
+    RETURN_IF_ERROR(data::decode_row(in, left));
+    data::Batch batch = left.view();
+    batch.weights = &weight;
+    batch.sequence_base = sequence;
+    batch.row_watermark = has_watermark ? &watermark : nullptr;
+    const uint32_t ticket = saved == 0 ? kNone : index_->restored_ticket(saved);
+    if (saved != 0 && ticket == kNone) return damaged_state(label);
+    wait(batch, 0, ticket);
+    return {};
+  }));
+  RETURN_IF_ERROR(source.scan(1, [&](std::string_view, std::string_view bytes) -> Status {
+    ByteReader in(bytes);
+    queued_ = in.get<uint64_t>();
+    left_queue_ = in.get<uint64_t>();
+    last_mark_ = in.get<int64_t>();
+    for (uint32_t count = in.get<uint32_t>(); count > 0 && in.ok(); --count) {
+      const uint64_t rows_before = in.get<uint64_t>();
+      marks_.push_back({rows_before, in.get<int64_t>()});
+    }
+    return in.ok() ? Status() : damaged_state(label);
+  }));
+  return source.scan(2, [&](std::string_view, std::string_view bytes) -> Status {
+    ByteReader in(bytes);
+    const int64_t weight = in.get<int64_t>();
+    left.clear();
+    RETURN_IF_ERROR(data::decode_row(in, left));
+    const data::Batch batch = left.view();
+    const uint32_t slot = add_held(batch, weight, hash_row(batch.columns, 0), 0);
+    uint32_t last = kNone;
+    for (uint32_t count = in.get<uint32_t>(); count > 0; --count) {
+      right.clear();
+      RETURN_IF_ERROR(data::decode_row(in, right));
+      add_held_right(slot, last, right.view().columns, 0);
+    }
+    return in.ok() ? Status() : damaged_state(label);
+  });
 }
 
 uint64_t LookupOperator::state_bytes() const {

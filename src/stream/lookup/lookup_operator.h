@@ -41,6 +41,12 @@ class LookupOperator final : public Operator {
   uint64_t state_bytes() const override;
   uint64_t state_rows() const override { return waiting_ + held_rows_; }
   uint64_t waiting() const { return waiting_; }
+
+  // Tables: 0 the rows that wait, with what they wait for, 1 the watermarks that wait with them, 2 held rows with their
+  // answers. All are put each time.
+  bool saves_state() const override { return true; }
+  void save_state(StateSink& sink, bool full) override;
+  Status load_state(StateSource& source) override;
   bool has_room() const { return waiting_ < waiting_max_; }
 
  private:
@@ -73,6 +79,8 @@ class LookupOperator final : public Operator {
   void add_held_pairs(const data::Batch& batch, uint32_t row, uint32_t slot, int64_t weight);
   void add_retraction(const data::Batch& batch, uint32_t row);
   void hold(const data::Batch& batch, uint32_t row, uint32_t first);
+  uint32_t add_held(const data::Batch& batch, int64_t weight, uint64_t hash, uint32_t row);
+  void add_held_right(uint32_t slot, uint32_t& last, std::span<const data::Column> columns, uint32_t row);
   uint32_t find_held(const data::Batch& batch, uint32_t row, uint64_t hash, bool debt) const;
   void erase_held(uint32_t slot, uint64_t hash);
   // `going_on`: the left row whose further pairs follow in the next flush, or kNone.
@@ -83,7 +91,7 @@ class LookupOperator final : public Operator {
 
   const std::string object_;
   const bool left_join_, append_only_;
-  const std::vector<data::Type> left_types_, right_types_;
+  const std::vector<data::Type> left_types_, right_types_, lookup_types_;
   const std::vector<uint32_t> left_keys_, lookup_keys_, right_columns_;
   std::unique_ptr<expr::Program> residual_;
   LookupIndex* index_ = nullptr;

@@ -1,7 +1,10 @@
 // DuckDB's own aggregate functions where rows are taken back, ordered or merged: the rows of a group are kept in order,
 // and a result is made by giving all of them to the function again.
 //
-// Bounds: the rows of the group; a changed group costs its rows once a tick.
+// Where the state has to be saved and the function's own cannot be, the rows are kept for that alone: the function's state runs
+// beside them, gives the results, and is made of the rows when they are loaded.
+//
+// Bounds: the rows of the group; a changed group costs its rows once a tick, with a running state its new rows.
 #include "expr/foreign.h"
 #include "stream/operators/accumulator_rows.h"
 #include "stream/state/ordered_multiset_io.h"
@@ -25,8 +28,9 @@ struct CollectedSpec {
 
 class Collected final : public Accumulator {
  public:
-  Collected(CollectedSpec spec, std::shared_ptr<const expr::ForeignAggregate> function)
-      : Accumulator(sizeof(OrderedMultiset)), spec_(std::move(spec)), function_(std::move(function)),
+  // `running`: the same function on a state of its own, or null.
+  Collected(CollectedSpec spec, std::shared_ptr<const expr::ForeignAggregate> function, AccumulatorPtr running)
+      : Accumulator(sizeof(OrderedMultiset) + (running ? running->state_bytes() : 0)), spec_(std::move(spec)), function_(std::move(function)),
         instance_(function_->instantiate()), cells_(spec_.columns.size()),
         state_(std::make_unique<uint64_t[]>((function_->state_size() + 7) / 8)),
         states_(kBatchRowsMax, reinterpret_cast<char*>(state_.get())) {
@@ -34,17 +38,49 @@ class Collected final : public Accumulator {
     types.resize(spec_.columns.size() - spec_.args);
     rows_ = std::make_unique<data::BatchBuffer>(types);
     result_ = std::make_unique<data::BatchBuffer>(std::vector<data::Type>{function_->result_type()});
+    running_ = std::move(running);
   }
 
+  bool needs_initialize() const override { return running_ != nullptr; }
+  void initialize(char* const* groups, uint32_t count) override { running().initialize(groups, count); }
+  bool mergeable() const override { return !running_; }
   bool holds_memory() const override { return true; }
+  bool holds_foreign_memory() const override { return running_ != nullptr; }
   bool handles_distinct() const override { return true; }
   void destroy(char* const* groups, uint32_t count, StatePool& pool) override {
     for (uint32_t i = 0; i < count; ++i) state<OrderedMultiset>(groups[i]).free(spec_.order, pool);
+    if (running_) running().destroy(groups, count, pool);
   }
   bool saves_state() const override { return true; }
   void save(const char* group, ByteWriter& out) const override { save_entries(state<OrderedMultiset>(group), spec_.order, out); }
   void load(char* group, ByteReader& in, StatePool& pool) override {
     load_entries(state<OrderedMultiset>(group), spec_.order, cells_, in, pool);
+    if (!running_) return;
+    running().initialize(&group, 1);
+    std::vector<char*> groups(kBatchRowsMax, group);
+    std::vector<Column> columns;
+    const auto give = [&] {
+      const data::Batch batch = rows_->view();
+      for (size_t a = 0; a < batch.columns.size(); ++a) {
+        const uint32_t column = spec_.columns[spec_.args + a];
+        if (column >= columns.size()) columns.resize(column + 1);
+        columns[column] = batch.columns[a];
+      }
+      AggregateInput input;
+      input.columns = columns;
+      input.groups = groups.data();
+      input.count = batch.rows;
+      if (batch.rows > 0) running().update(input, pool);
+      rows_->clear();
+    };
+    rows_->clear();
+    state<OrderedMultiset>(group).for_each([&](const OrderedMultiset::Node& node) {
+      for (int64_t n = 0; n < node.count; ++n) {
+        add(node);
+        if (rows_->full()) give();
+      }
+    });
+    give();
   }
   void update(const AggregateInput& in, StatePool& pool) override {
     for_rows(in, [&](uint32_t i, uint32_t row) {
@@ -56,6 +92,7 @@ class Collected final : public Accumulator {
       }
       state<OrderedMultiset>(in.groups[i]).add(spec_.order, cells_.data(), nulls, in.weight(row), pool);
     });
+    if (running_) running().update(in, pool);
   }
   void merge(char* const* into, const char* const* from, uint32_t count, StatePool& pool) override {
     for (uint32_t i = 0; i < count; ++i) {
@@ -65,6 +102,7 @@ class Collected final : public Accumulator {
     }
   }
   void finalize(char* const* groups, uint32_t count, Column& out, uint32_t at, StringArena& strings) override {
+    if (running_) return running().finalize(groups, count, out, at, strings);
     for (uint32_t i = 0; i < count; ++i) {
       if (!compute(state<OrderedMultiset>(groups[i]), strings)) {
         store_null(out, at + i);
@@ -78,6 +116,10 @@ class Collected final : public Accumulator {
   }
 
  private:
+  Accumulator& running() {
+    running_->set_offset(offset_ + static_cast<uint32_t>(sizeof(OrderedMultiset)));
+    return *running_;
+  }
   // The result into row 0 of result_, long strings into `strings`.
   bool compute(const OrderedMultiset& set, StringArena& strings) {
     instance_->initialize(states_[0]);
@@ -123,11 +165,12 @@ class Collected final : public Accumulator {
   std::unique_ptr<uint64_t[]> state_;
   std::vector<char*> states_;  // all the one state
   std::unique_ptr<data::BatchBuffer> rows_, result_;
+  AccumulatorPtr running_;
 };
 
 }  // namespace
 
-Result<AccumulatorPtr> make_collected(const CallContext& context) {
+Result<AccumulatorPtr> make_collected(const CallContext& context, AccumulatorPtr running) {
   const plan::AggregateCall& call = context.call;
   if (call.foreign->name() == "reservoir_quantile")
     return context.refuse("takes a random sample: it cannot take rows back or keep an order; use quantile_cont");
@@ -147,7 +190,7 @@ Result<AccumulatorPtr> make_collected(const CallContext& context) {
   spec.args = spec.columns.size();
   for (const uint32_t arg : call.args) add_part(arg, false, false);
   if (spec.columns.size() > 32) return context.not_implemented("has more than 30 ORDER BY keys and arguments");
-  return AccumulatorPtr(new Collected(std::move(spec), call.foreign));
+  return AccumulatorPtr(new Collected(std::move(spec), call.foreign, std::move(running)));
 }
 
 }  // namespace laminar::stream

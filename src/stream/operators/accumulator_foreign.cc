@@ -2,6 +2,7 @@
 #include "expr/foreign.h"
 
 #include "stream/operators/accumulator_rows.h"
+#include "stream/state/saved_state.h"
 
 namespace laminar::stream {
 
@@ -110,7 +111,10 @@ Result<AccumulatorPtr> make_foreign(const CallContext& context) {
   if (!call.foreign) return context.not_implemented("has no streaming form");
   // A set of values has no NULL, which a list of distinct ones does.
   if (!context.append_only || context.needs.merge || !call.order_by.empty() || call.distinct) return make_collected(context);
-  return AccumulatorPtr(new Foreign(call.foreign, call.args));
+  AccumulatorPtr foreign(new Foreign(call.foreign, call.args));
+  // A random sample cannot be taken again.
+  if (!StateIsSaved::now() || foreign->saves_state() || call.foreign->name() == "reservoir_quantile") return foreign;
+  return make_collected(context, std::move(foreign));
 }
 
 }  // namespace laminar::stream

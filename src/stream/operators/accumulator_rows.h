@@ -74,7 +74,8 @@ Result<AccumulatorPtr> make_first_last(const CallContext& context); // append-on
 Result<AccumulatorPtr> make_moments(const CallContext& context);    // stddev, variance
 Result<AccumulatorPtr> make_ordered(const CallContext& context);    // multisets: retractable forms, quantiles, string_agg
 Result<AccumulatorPtr> make_foreign(const CallContext& context);    // DuckDB's functions
-Result<AccumulatorPtr> make_collected(const CallContext& context);  // DuckDB's functions over rows that are kept
+// DuckDB's functions over rows that are kept; with `running` they are kept to be saved, and that one gives the results.
+Result<AccumulatorPtr> make_collected(const CallContext& context, AccumulatorPtr running = nullptr);
 AccumulatorPtr make_filter(uint32_t column, AccumulatorPtr inner);
 AccumulatorPtr make_distinct(const CallContext& context, AccumulatorPtr inner);
 AccumulatorPtr make_count_distinct(const CallContext& context);

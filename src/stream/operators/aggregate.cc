@@ -170,16 +170,22 @@ class GroupAggregate final : public AggregateOperator {
     sink.put(1, "", seen.view());
     save_log(closed_rows_, saved_rows_, 2, sink, full);
   }
+  bool saves_ahead() const override { return true; }
+  bool save_ahead(StateSink& sink, Ahead how, uint64_t& records) override {
+    if (how == Ahead::kAll) saved_rows_ = 0;
+    return layout_->save_ahead(table_, "", 0, sink, how, records) || save_log_ahead(closed_rows_, saved_rows_, 2, sink, records);
+  }
   Status load_state(StateSource& source) override {
-    RETURN_IF_ERROR(source.scan(0, [this](std::string_view key_bytes, std::string_view bytes) -> Status {
+    RETURN_IF_ERROR(source.scan(0, [&](std::string_view key_bytes, std::string_view bytes) -> Status {
       ByteReader key(key_bytes), state(bytes);
-      char* group = layout_->load(table_, key, state);
+      char* group = layout_->load(table_, key, state, source);
       if (!key.ok() || !state.ok()) return damaged_state(label);
+      if (!group) return {};
       if (on_close_) await_close(&group, 1);
       return {};
     }));
     RETURN_IF_ERROR(source.scan(1, [this](std::string_view, std::string_view bytes) -> Status {
-      last_watermark_ = ByteReader(bytes).get<int64_t>();
+      last_watermark_ = std::max(last_watermark_, ByteReader(bytes).get<int64_t>());
       return {};
     }));
     return load_log(closed_rows_, saved_rows_, 2, types(), source);

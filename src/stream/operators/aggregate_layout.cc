@@ -148,6 +148,8 @@ void AggregateLayout::clear(StateTable& table) {
   table.pool.reset();
   table.unsaved.clear();
   table.erased.clear();
+  table.ahead_all = false;
+  table.ahead_done = table.ahead_end = 0;
 }
 
 void AggregateLayout::erase(StateTable& table, char* group) {
@@ -172,36 +174,67 @@ void AggregateLayout::save_group(char* group, ByteWriter& out) {
   for (const AccumulatorPtr& accumulator : accumulators_) accumulator->save(group, out);
 }
 
+void AggregateLayout::save_one(char* group, std::string_view prefix, uint8_t number, StateSink& sink) {
+  if (group_header(group).mark & kGroupFree) return;  // noted, then erased
+  group_header(group).mark &= ~kGroupUnsaved;
+  save_key_.clear();
+  save_value_.clear();
+  save_key_.raw(prefix.data(), prefix.size());
+  save_key(group, save_key_);
+  save_group(group, save_value_);
+  sink.put(number, save_key_.view(), save_value_.view());
+}
+
+void AggregateLayout::save_erased(StateTable& table, std::string_view prefix, uint8_t number, StateSink& sink) {
+  ByteWriter key;
+  ByteReader erased(table.erased.view());
+  while (!erased.at_end()) {
+    key.clear();
+    key.raw(prefix.data(), prefix.size());
+    const std::string_view gone = erased.text();
+    key.raw(gone.data(), gone.size());
+    sink.erase(number, key.view());
+  }
+  table.erased.clear();
+}
+
 void AggregateLayout::save(StateTable& table, std::string_view prefix, uint8_t number, StateSink& sink, bool all) {
   noting_changes_ = true;
-  ByteWriter key, value;
-  auto put = [&](char* group) {
-    if (group_header(group).mark & kGroupFree) return;  // noted, then erased
-    group_header(group).mark &= ~kGroupUnsaved;
-    key.clear();
-    value.clear();
-    key.raw(prefix.data(), prefix.size());
-    save_key(group, key);
-    save_group(group, value);
-    sink.put(number, key.view(), value.view());
-  };
-  if (all) {
+  const auto put = [&](char* group) { save_one(group, prefix, number, sink); };
+  if (all || table.ahead_all) {
+    save_erased(table, prefix, number, sink);
     GroupTable::Cursor cursor;
     std::vector<char*> groups(data::kBatchRowsMax);
     while (uint32_t n = table.groups.next(cursor, groups.data(), data::kBatchRowsMax)) std::for_each_n(groups.begin(), n, put);
   } else {
-    ByteReader erased(table.erased.view());
-    while (!erased.at_end()) {
-      key.clear();
-      key.raw(prefix.data(), prefix.size());
-      const std::string_view gone = erased.text();
-      key.raw(gone.data(), gone.size());
-      sink.erase(number, key.view());
-    }
-    std::for_each(table.unsaved.begin(), table.unsaved.end(), put);
+    save_erased(table, prefix, number, sink);
+    std::for_each(table.unsaved.begin() + static_cast<ptrdiff_t>(table.ahead_done), table.unsaved.end(), put);
   }
   table.unsaved.clear();
-  table.erased.clear();
+  table.ahead_all = false;
+  table.ahead_done = table.ahead_end = 0;
+}
+
+bool AggregateLayout::save_ahead(StateTable& table, std::string_view prefix, uint8_t number, StateSink& sink, Operator::Ahead how, uint64_t& records) {
+  if (how != Operator::Ahead::kGoOn) {
+    noting_changes_ = true;
+    table.ahead_all |= how == Operator::Ahead::kAll;
+    if (how == Operator::Ahead::kAll) table.ahead_at = {};
+    table.unsaved.erase(table.unsaved.begin(), table.unsaved.begin() + static_cast<ptrdiff_t>(table.ahead_done));
+    table.ahead_done = 0;
+    table.ahead_end = table.unsaved.size();
+  }
+  // First: a group that is made again comes after what it was before.
+  save_erased(table, prefix, number, sink);
+  while (table.ahead_all && records > 0) {
+    char* groups[256];
+    const uint32_t n = table.groups.next(table.ahead_at, groups, static_cast<uint32_t>(std::min<uint64_t>(records, 256)));
+    for (uint32_t i = 0; i < n; ++i) save_one(groups[i], prefix, number, sink);
+    records -= n;
+    table.ahead_all = n > 0;
+  }
+  for (; records > 0 && table.ahead_done < table.ahead_end; --records) save_one(table.unsaved[table.ahead_done++], prefix, number, sink);
+  return table.ahead_all || table.ahead_done < table.ahead_end;
 }
 
 void AggregateLayout::load_key(ByteReader& key, char* row) const { get_group_key(shape_, key, row); }
@@ -212,8 +245,28 @@ void AggregateLayout::load_group(char* group, ByteReader& in, StatePool& pool) {
   for (AccumulatorPtr& accumulator : accumulators_) accumulator->load(group, in, pool);
 }
 
-char* AggregateLayout::load(StateTable& table, ByteReader& key, ByteReader& in) {
-  char* group = find_saved_group(shape_, table.groups, key);
+bool AggregateLayout::owned(const char* row, StateSource& source) {
+  static uint64_t no_value = 0;
+  input_row_.resize(input_types_.size());
+  for (size_t k = 0; k < shape_.keys.size(); ++k) {
+    Column& column = input_row_[key_inputs_[k]];
+    column.data = const_cast<char*>(row) + shape_.keys[k].offset;
+    column.validity = group_header(row).nulls >> k & 1 ? &no_value : nullptr;
+    column.physical = shape_.keys[k].physical;
+  }
+  data::Batch batch;
+  batch.rows = 1;
+  batch.columns = input_row_;
+  return source.owns(0, batch);
+}
+
+char* AggregateLayout::load(StateTable& table, ByteReader& key, ByteReader& in, StateSource& source) {
+  std::vector<char> row = shape_.prototype;
+  load_key(key, row.data());
+  if (!owned(row.data(), source)) return nullptr;
+  char* from = row.data();
+  char* group;
+  table.groups.find_or_create_like(&from, 1, &group);
   load_group(group, in, table.pool);
   return group;
 }

@@ -23,6 +23,10 @@ struct StateTable {
   // What checkpoints have not seen yet: changed groups, and the keys of groups that went.
   std::vector<char*> unsaved;
   ByteWriter erased;
+  // A round of saving ahead: of all groups, or the first so many of `unsaved`, those before `ahead_done` done.
+  bool ahead_all = false;
+  GroupTable::Cursor ahead_at;
+  size_t ahead_done = 0, ahead_end = 0;
 };
 
 class AggregateLayout {
@@ -72,16 +76,22 @@ class AggregateLayout {
   void save_group(char* group, ByteWriter& out);
   // All groups, or what changed since the last save of the table. From the first call on, changes are noted.
   void save(StateTable& table, std::string_view prefix, uint8_t number, StateSink& sink, bool all);
+  // A part of that; see Operator::save_ahead().
+  bool save_ahead(StateTable& table, std::string_view prefix, uint8_t number, StateSink& sink, Operator::Ahead how, uint64_t& records);
   // A saved key into the header and keys of a row; long strings stay in the reader's bytes.
   void load_key(ByteReader& key, char* row) const;
   void load_group(char* group, ByteReader& in, StatePool& pool);
-  // The group of a saved key and state.
-  char* load(StateTable& table, ByteReader& key, ByteReader& state);
+  // The group of a saved key and state; null when it belongs to another core.
+  char* load(StateTable& table, ByteReader& key, ByteReader& state, StateSource& source);
+  // Whether the group with this loaded key belongs to this core.
+  bool owned(const char* row, StateSource& source);
 
   // Output rows at .. at + count of groups; window bounds by group, null where the node has none.
   void finalize(char* const* groups, const int64_t* starts, const int64_t* ends, uint32_t count, data::BatchBuffer& out, uint32_t at);
 
  private:
+  void save_one(char* group, std::string_view prefix, uint8_t number, StateSink& sink);
+  static void save_erased(StateTable& table, std::string_view prefix, uint8_t number, StateSink& sink);
   AggregateLayout(const plan::AggregateNode& node, std::span<const data::Type> key_types);
 
   std::vector<plan::AggregateNode::GroupOutput> outputs_;
@@ -93,12 +103,14 @@ class AggregateLayout {
   bool retracts_ = false, mergeable_ = true, holds_memory_ = false, holds_foreign_memory_ = false, needs_initialize_ = false;
   uint32_t weight_offset_ = 0;
   bool noting_changes_ = false;
+  ByteWriter save_key_, save_value_;
 
   const data::Batch* batch_ = nullptr;
   std::vector<data::Column> key_columns_;
   std::vector<uint64_t> hashes_;
   std::vector<char*> found_;
   std::vector<char*> merged_from_;
+  std::vector<data::Column> input_row_;  // of owned()
   std::vector<RowFault> faults_;
 };
 

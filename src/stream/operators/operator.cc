@@ -93,6 +93,30 @@ bool Operator::load_common(ByteReader& in) {
   return in.ok();
 }
 
+void Operator::hear_inputs() {
+  for (const Operator* input : inputs_) {
+    for (const Output& output : input->outputs_) {
+      if (output.to == this) set_port(output.port, input->output_watermark_, input->output_idle_);
+    }
+  }
+}
+
+bool Operator::add_common(ByteReader& in) {
+  for (uint64_t* count : {&counters.rows_in, &counters.rows_out, &counters.filtered, &counters.late, &counters.null_time,
+                          &counters.errors, &counters.emitted, &counters.retracted}) {
+    *count += in.get<uint64_t>();
+  }
+  input_watermark_ = std::min(input_watermark_, in.get<int64_t>());
+  output_watermark_ = std::min(output_watermark_, in.get<int64_t>());
+  output_idle_ &= in.get<bool>();
+  if (in.get<uint32_t>() != ports_.size()) return false;
+  for (Port& port : ports_) {
+    port.watermark = std::min(port.watermark, in.get<int64_t>());
+    port.idle &= in.get<bool>();
+  }
+  return in.ok();
+}
+
 void Operator::set_port(uint32_t port, int64_t watermark, bool idle) {
   Port& state = ports_[port];
   if (state.idle && !idle) watermark = std::max(watermark, input_watermark_);

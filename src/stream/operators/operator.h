@@ -94,9 +94,19 @@ class Operator {
   virtual uint32_t state_version() const { return 1; }
   virtual void save_state(StateSink&, bool full) { (void)full; }
   virtual Status load_state(StateSource&) { return {}; }
+  // A part of what save_state() would put, while ticks go on between the calls, so that little is left to save_state().
+  // `records`: how many at most; lowered by those put. False when the round is done, or nothing can be put ahead.
+  enum class Ahead : uint8_t { kAll, kChanged, kGoOn };  // kAll: begins anew, and save_state(sink, false) ends it
+  virtual bool save_ahead(StateSink&, Ahead, uint64_t& records) { (void)records; return false; }
+  // Whether save_ahead() is there.
+  virtual bool saves_ahead() const { return false; }
   // Counters and watermarks, of every operator.
   void save_common(ByteWriter& out) const;
   bool load_common(ByteReader& in);
+  // Takes over what its inputs say now, after those were restored.
+  void hear_inputs();
+  // What a further instance has saved, of an operator that now has another number of them.
+  bool add_common(ByteReader& in);
 
   const std::vector<data::Type>& types() const { return types_; }
 

@@ -147,10 +147,11 @@ class SessionAggregate final : public AggregateOperator {
     std::vector<char> key_row = key_shape_.prototype;
     RETURN_IF_ERROR(source.scan(0, [&](std::string_view key_bytes, std::string_view bytes) -> Status {
       ByteReader key(key_bytes), in(bytes);
-      serial_ = get_ordered(key) - 1;
+      serial_ = std::max(serial_, get_ordered(key) - 1);
       const int64_t start = in.get<int64_t>(), last = in.get<int64_t>(), reach = in.get<int64_t>();
       ByteReader group_key(in.text());
       layout_->load_key(group_key, key_row.data());
+      if (!layout_->owned(key_row.data(), source)) return {};
       char* from = key_row.data();
       char* held;
       keys_.find_or_create_like(&from, 1, &held);
@@ -162,8 +163,8 @@ class SessionAggregate final : public AggregateOperator {
     }));
     RETURN_IF_ERROR(source.scan(1, [&](std::string_view, std::string_view bytes) -> Status {
       ByteReader in(bytes);
-      last_watermark_ = in.get<int64_t>();
-      serial_ = in.get<uint64_t>();
+      last_watermark_ = std::max(last_watermark_, in.get<int64_t>());
+      serial_ = std::max(serial_, in.get<uint64_t>());
       return in.ok() ? Status() : damaged_state(label);
     }));
     return load_log(closed_rows_, saved_rows_, 2, types(), source);

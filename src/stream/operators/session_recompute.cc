@@ -171,6 +171,7 @@ class SessionRecompute final : public AggregateOperator {
       const uint64_t entry_hash = in.get<uint64_t>();
       ByteReader group_key(in.text());
       layout_->load_key(group_key, key_row.data());
+      if (!layout_->owned(key_row.data(), source)) return {};
       char *from = key_row.data(), *key, *entry;
       keys_.find_or_create_like(&from, 1, &key);
       // The keys lie as in the key's row, then the time.
@@ -187,7 +188,7 @@ class SessionRecompute final : public AggregateOperator {
     }));
     RETURN_IF_ERROR(source.scan(1, [&](std::string_view, std::string_view bytes) -> Status {
       ByteReader in(bytes);
-      last_watermark_ = in.get<int64_t>();
+      last_watermark_ = std::max(last_watermark_, in.get<int64_t>());
       return in.ok() ? Status() : damaged_state(label);
     }));
     return load_log(closed_rows_, saved_rows_, 2, types(), source);

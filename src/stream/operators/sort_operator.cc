@@ -160,10 +160,10 @@ void SortOperator::spill() {
   runs_.push_back(std::move(run));
 }
 
-void SortOperator::fill(Run& run) {
-  run.block.clear();
-  run.next = 0;
-  if (run.rows_left == 0) return;
+// The next rows of the file; false at its end.
+bool SortOperator::read_block(Run& run, uint64_t rows_left, data::BatchBuffer& block) {
+  block.clear();
+  if (rows_left == 0) return false;
   uint64_t size = 0;
   bool read = std::fread(&size, sizeof size, 1, run.file) == 1;
   if (read) {
@@ -172,7 +172,13 @@ void SortOperator::fill(Run& run) {
   }
   if (!read) CHECK(!"a temporary file of ORDER BY cannot be read");
   ByteReader reader(read_bytes_);
-  if (!data::decode_batch(reader, types().size(), run.block).ok()) CHECK(!"a temporary file of ORDER BY is damaged");
+  if (!data::decode_batch(reader, types().size(), block).ok()) CHECK(!"a temporary file of ORDER BY is damaged");
+  return true;
+}
+
+void SortOperator::fill(Run& run) {
+  run.next = 0;
+  if (!read_block(run, run.rows_left, run.block)) return;
   run.rows_left -= run.block.rows;
   run.block.has_sequence = true;
   run.view = run.block.view();
@@ -202,6 +208,54 @@ void SortOperator::release_from(Run& run) {
   if (run.block.rows > 0) return;
   std::fclose(run.file);
   std::erase_if(runs_, [&run](const std::unique_ptr<Run>& other) { return other.get() == &run; });
+}
+
+void SortOperator::save_state(StateSink& sink, bool) {
+  sink.erase_prefix(0, "");
+  ByteWriter key, value;
+  uint64_t number = 0;
+  const auto put = [&](const Batch& batch, uint32_t row, uint64_t sequence) {
+    key.clear();
+    put_ordered(number++, key);
+    value.clear();
+    data::encode_row(batch, row, value.put(sequence));
+    sink.put(0, key.view(), value.view());
+  };
+  for (const Entry& entry : heap_) put(view_of(*entry.chunk), entry.row, entry.sequence);
+  data::BatchBuffer block(types());
+  for (auto& run : runs_) {
+    for (uint32_t row = run->next; row < run->block.rows; ++row) put(run->view, row, run->view.sequence_of(row));
+    const long place = std::ftell(run->file);
+    for (uint64_t left = run->rows_left; read_block(*run, left, block); left -= block.rows) {
+      block.has_sequence = true;
+      const Batch view = block.view();
+      for (uint32_t row = 0; row < view.rows; ++row) put(view, row, view.sequence_of(row));
+    }
+    if (place < 0 || std::fseek(run->file, place, SEEK_SET) != 0) CHECK(!"a temporary file of ORDER BY cannot be read");
+  }
+  value.clear();
+  sink.put(1, "", value.put(last_watermark_).view());
+}
+
+Status SortOperator::load_state(StateSource& source) {
+  data::BatchBuffer buffer(types(), 1);
+  RETURN_IF_ERROR(source.scan(0, [&](std::string_view, std::string_view bytes) -> Status {
+    ByteReader in(bytes);
+    const uint64_t sequence = in.get<uint64_t>();
+    buffer.clear();
+    RETURN_IF_ERROR(data::decode_row(in, buffer));
+    Batch row = buffer.view();
+    row.sequence_base = sequence;
+    if (row.columns[time_column_].is_null(0)) return damaged_state(label);
+    if (!source.owns(0, row)) return {};
+    take(row, 0, row.columns[time_column_].values<int64_t>()[0]);
+    if (held_bytes_ > memory_bytes_) spill();
+    return {};
+  }));
+  return source.scan(1, [this](std::string_view, std::string_view bytes) -> Status {
+    last_watermark_ = std::max(last_watermark_, ByteReader(bytes).get<int64_t>());
+    return {};
+  });
 }
 
 void SortOperator::finish(const TickInfo&) {

@@ -31,6 +31,11 @@ class SortOperator final : public Operator {
   uint64_t state_bytes() const override;
   uint64_t state_rows() const override { return heap_.size() + spilled_rows_; }
 
+  // Tables: 0 the rows, also those in runs, 1 the watermark seen. All are put each time: they are soon others.
+  bool saves_state() const override { return true; }
+  void save_state(StateSink& sink, bool full) override;
+  Status load_state(StateSource& source) override;
+
  private:
   struct Chunk {
     explicit Chunk(const std::vector<data::Type>& types) : buffer(types) {}
@@ -63,6 +68,7 @@ class SortOperator final : public Operator {
   Run* first_run(int64_t before);
   void release_from(Run& run);
   void spill();
+  bool read_block(Run& run, uint64_t rows_left, data::BatchBuffer& block);
   void fill(Run& run);
   void put(const data::Batch& batch, uint32_t row, uint64_t sequence);
   void flush();

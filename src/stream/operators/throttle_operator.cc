@@ -1,5 +1,7 @@
 #include "stream/operators/throttle_operator.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "stream/operators/window_grid.h"
 
@@ -25,6 +27,22 @@ void ThrottleOperator::finish(const TickInfo& tick) {
   if (!crossed && input_watermark() != data::kWatermarkEnded) return;
   pending_.drain(emit_);
   set_output_watermark(input_watermark());
+}
+
+void ThrottleOperator::save_state(StateSink& sink, bool full) {
+  pending_.save(sink, 0, full);
+  ByteWriter seen;
+  sink.put(1, "", seen.put(period_).put(started_).view());
+}
+
+Status ThrottleOperator::load_state(StateSource& source) {
+  RETURN_IF_ERROR(pending_.load(source, 0, types(), label));
+  return source.scan(1, [this](std::string_view, std::string_view bytes) -> Status {
+    ByteReader in(bytes);
+    period_ = std::max(period_, in.get<int64_t>());
+    started_ |= in.get<bool>();
+    return in.ok() ? Status() : damaged_state(label);
+  });
 }
 
 }  // namespace laminar::stream

@@ -19,6 +19,10 @@ class ThrottleOperator final : public Operator {
   void finish(const TickInfo& tick) override;
   uint64_t state_bytes() const override { return pending_.bytes(); }
   uint64_t state_rows() const override { return pending_.distinct_rows(); }
+  // Tables: 0 the changes that wait, 1 the running period.
+  bool saves_state() const override { return true; }
+  void save_state(StateSink& sink, bool full) override;
+  Status load_state(StateSource& source) override;
   // Whether changes or a watermark wait for the clock.
   bool waiting() const { return pending_.distinct_rows() > 0 || output_watermark() != input_watermark(); }
   // The time of the next release.

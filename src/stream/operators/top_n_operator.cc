@@ -356,6 +356,7 @@ Status TopNOperator::load_state(StateSource& source) {
     row.clear();
     RETURN_IF_ERROR(data::decode_row(in, row));
     const data::Batch batch = row.view();
+    if (!source.owns(0, batch)) return {};
     take_partition_columns(batch);
     hash_rows(partition_columns_, 1, hashes_.data());
     bool created;
@@ -368,7 +369,7 @@ Status TopNOperator::load_state(StateSource& source) {
       if (state_->live(partition)) emit_changes(partition, false);
   }
   RETURN_IF_ERROR(source.scan(1, [this](std::string_view, std::string_view bytes) -> Status {
-    final_below_ = ByteReader(bytes).get<int64_t>();
+    final_below_ = std::max(final_below_, ByteReader(bytes).get<int64_t>());
     return {};
   }));
   return load_log(closed_, saved_rows_, 2, types(), source);

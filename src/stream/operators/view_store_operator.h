@@ -34,6 +34,10 @@ class ViewStoreOperator final : public Operator {
 
   bool saves_state() const override { return true; }
   void save_state(StateSink& sink, bool full) override { store_.save(sink, full); }
+  bool saves_ahead() const override { return true; }
+  bool save_ahead(StateSink& sink, Ahead how, uint64_t& records) override {
+    return store_.save_ahead(sink, how == Ahead::kAll, how != Ahead::kGoOn, records);
+  }
   Status load_state(StateSource& source) override { return store_.load(source, types(), label); }
 
  private:

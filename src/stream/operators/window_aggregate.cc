@@ -130,12 +130,7 @@ class WindowAggregate final : public AggregateOperator {
       sink.erase_prefix(0, "");
       sink.erase_prefix(1, "");
     } else {
-      ByteReader gone(closed_prefixes_.view());
-      while (!gone.at_end()) {
-        const std::string_view prefix = gone.text();
-        sink.erase_prefix(0, prefix);
-        sink.erase(1, prefix);
-      }
+      erase_closed(sink);
     }
     closed_prefixes_.clear();
     ByteWriter prefix, value;
@@ -158,12 +153,35 @@ class WindowAggregate final : public AggregateOperator {
     sink.put(2, "", value.view());
     save_log(closed_rows_, saved_rows_, 3, sink, full);
   }
+  bool saves_ahead() const override { return true; }
+  bool save_ahead(StateSink& sink, Ahead how, uint64_t& records) override {
+    if (how == Ahead::kAll) {
+      saved_rows_ = 0;
+      saved_sliced_ = sliced_;
+      noting_closed_ = true;
+      closed_prefixes_.clear();
+    }
+    if (saved_sliced_ != sliced_) return false;  // save_state() does it all
+    erase_closed(sink);  // before a window of that number comes again
+    closed_prefixes_.clear();
+    bool more = false;
+    ByteWriter prefix;
+    for (const Window* window : windows_) {
+      put_prefix(window->number, 0, prefix);
+      more |= layout_->save_ahead(*window->table, prefix.view(), 0, sink, how, records);
+    }
+    for (const Slice& slice : slices_) {
+      put_prefix(slice.slice, slice.first, prefix);
+      more |= layout_->save_ahead(*slice.table, prefix.view(), 0, sink, how, records);
+    }
+    return more || save_log_ahead(closed_rows_, saved_rows_, 3, sink, records);
+  }
   Status load_state(StateSource& source) override {
     bool sliced = sliced_;
     RETURN_IF_ERROR(source.scan(2, [&](std::string_view, std::string_view bytes) -> Status {
       ByteReader in(bytes);
-      last_watermark_ = in.get<int64_t>();
-      closed_before_ = in.get<int64_t>();
+      last_watermark_ = std::max(last_watermark_, in.get<int64_t>());
+      closed_before_ = std::max(closed_before_, in.get<int64_t>());
       sliced = in.get<bool>();
       return in.ok() ? Status() : damaged_state(label);
     }));
@@ -175,17 +193,18 @@ class WindowAggregate final : public AggregateOperator {
       ByteReader in(key);
       const int64_t number = get_signed(in), first = get_signed(in);
       if (sliced_) find_slice(number, first);
-      else find_window(number).fired = ByteReader(bytes).get<bool>();
+      else find_window(number).fired |= ByteReader(bytes).get<bool>();
       return in.ok() ? Status() : damaged_state(label);
     }));
     RETURN_IF_ERROR(source.scan(0, [&](std::string_view key_bytes, std::string_view bytes) -> Status {
       ByteReader key(key_bytes), state(bytes);
       const int64_t number = get_signed(key), first = get_signed(key);
       if (sliced_) {
-        layout_->load(*find_slice(number, first).table, key, state);
+        layout_->load(*find_slice(number, first).table, key, state, source);
       } else {
         Window& window = find_window(number);
-        char* group = layout_->load(*window.table, key, state);
+        char* group = layout_->load(*window.table, key, state, source);
+        if (!group) return {};
         if (keyed_) keyed_->insert(group, &window);
         // The first result of the window told of all its groups, also of those whose records are older.
         if (window.fired && !keyed_ && layout_->alive(group)) group_header(group).mark |= kGroupEmitted;
@@ -431,6 +450,14 @@ class WindowAggregate final : public AggregateOperator {
     put_ordered(static_cast<uint64_t>(first) ^ uint64_t{1} << 63, out);
   }
   static int64_t get_signed(ByteReader& in) { return static_cast<int64_t>(get_ordered(in) ^ uint64_t{1} << 63); }
+  void erase_closed(StateSink& sink) const {
+    ByteReader gone(closed_prefixes_.view());
+    while (!gone.at_end()) {
+      const std::string_view prefix = gone.text();
+      sink.erase_prefix(0, prefix);
+      sink.erase(1, prefix);
+    }
+  }
   void note_closed(int64_t number, int64_t first) {
     if (!noting_closed_) return;
     ByteWriter prefix;

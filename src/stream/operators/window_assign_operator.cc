@@ -124,7 +124,7 @@ void WindowAssignOperator::save_state(StateSink& sink, bool) {
 
 Status WindowAssignOperator::load_state(StateSource& source) {
   return source.scan(0, [this](std::string_view, std::string_view bytes) -> Status {
-    last_watermark_ = ByteReader(bytes).get<int64_t>();
+    last_watermark_ = std::max(last_watermark_, ByteReader(bytes).get<int64_t>());
     return {};
   });
 }

@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "stream/state/append_rows.h"
-#include "stream/state/group_table.h"
 
 namespace laminar::stream {
 
@@ -25,6 +24,19 @@ std::vector<data::Type> types_at(const std::vector<data::Type>& types, const std
 }
 
 }  // namespace
+
+KeySpread::KeySpread(const std::vector<data::Type>& types, std::vector<uint32_t> keys, uint32_t cores)
+    : keys_(std::move(keys)), cores_(cores), shape_(types_at(types, keys_)), columns_(keys_.size()), hashes_(kBatchRowsMax), targets_(kBatchRowsMax) {}
+
+const uint32_t* KeySpread::cores_of(const Batch& batch) {
+  for (size_t k = 0; k < keys_.size(); ++k) columns_[k] = batch.columns[keys_[k]];
+  hash_keys(shape_, columns_, batch.rows, hashes_.data());
+  for (uint32_t i = 0; i < batch.rows; ++i) {
+    const uint32_t bucket = static_cast<uint32_t>(hashes_[i] >> kBucketShift) & ((1u << kBucketBits) - 1);
+    targets_[i] = bucket * cores_ >> kBucketBits;
+  }
+  return targets_.data();
+}
 
 BatchBuffer& Exchange::Box::room(const std::vector<data::Type>& types) {
   if (used > 0 && !buffers[used - 1]->full()) return *buffers[used - 1];
@@ -46,8 +58,8 @@ void Exchange::Box::append(const std::vector<data::Type>& types, const Batch& ba
 class Exchange::Sender final : public Operator {
  public:
   Sender(Exchange& exchange, uint32_t core)
-      : Operator(exchange.types_), exchange_(exchange), core_(core), shape_(types_at(exchange.types_, exchange.how_.keys)),
-        keys_(exchange.how_.keys.size()), hashes_(kBatchRowsMax), all_(kBatchRowsMax),
+      : Operator(exchange.types_), exchange_(exchange), core_(core), spread_(exchange.types_, exchange.how_.keys, exchange.receivers()),
+        all_(kBatchRowsMax),
         selections_(exchange.receivers(), std::vector<uint32_t>(kBatchRowsMax)), counts_(exchange.receivers()) {
     label = "send";
     std::iota(all_.begin(), all_.end(), 0);
@@ -61,15 +73,10 @@ class Exchange::Sender final : public Operator {
       exchange_.box(core_, to).append(types(), batch, all_.data(), batch.rows);
       return;
     }
-    for (size_t k = 0; k < keys_.size(); ++k) keys_[k] = batch.columns[exchange_.how_.keys[k]];
-    hash_keys(shape_, keys_, batch.rows, hashes_.data());
+    const uint32_t* targets = spread_.cores_of(batch);
     std::fill(counts_.begin(), counts_.end(), 0);
     const uint32_t receivers = exchange_.receivers();
-    for (uint32_t i = 0; i < batch.rows; ++i) {
-      const uint32_t bucket = static_cast<uint32_t>(hashes_[i] >> kBucketShift) & ((1u << kBucketBits) - 1);
-      const uint32_t to = bucket * receivers >> kBucketBits;
-      selections_[to][counts_[to]++] = i;
-    }
+    for (uint32_t i = 0; i < batch.rows; ++i) selections_[targets[i]][counts_[targets[i]]++] = i;
     for (uint32_t to = 0; to < receivers; ++to) exchange_.box(core_, to).append(types(), batch, selections_[to].data(), counts_[to]);
   }
 
@@ -86,9 +93,7 @@ class Exchange::Sender final : public Operator {
   Exchange& exchange_;
   const uint32_t core_;
   KeyMoves coming_, moves_;
-  GroupShape shape_;
-  std::vector<data::Column> keys_;
-  std::vector<uint64_t> hashes_;
+  KeySpread spread_;
   std::vector<uint32_t> all_;
   std::vector<std::vector<uint32_t>> selections_;
   std::vector<uint32_t> counts_;
@@ -140,7 +145,10 @@ Operator& Exchange::sender(uint32_t core) { return *senders_[core]; }
 Operator& Exchange::receiver(uint32_t core) { return *receivers_[core]; }
 
 void Exchange::start() {
-  for (auto& sender : senders_) sender->finish(TickInfo{});
+  for (auto& sender : senders_) {
+    sender->hear_inputs();
+    sender->finish(TickInfo{});
+  }
   for (auto& receiver : receivers_) receiver->finish({});
 }
 

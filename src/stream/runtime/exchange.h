@@ -18,8 +18,26 @@
 
 #include "plan/distribution.h"
 #include "stream/operators/operator.h"
+#include "stream/state/group_table.h"
 
 namespace laminar::stream {
+
+// The core that a key goes to.
+class KeySpread {
+ public:
+  // `types`: of the rows; `keys`: the columns that choose the core.
+  KeySpread(const std::vector<data::Type>& types, std::vector<uint32_t> keys, uint32_t cores);
+  // The core of each row of the batch, for at most data::kBatchRowsMax rows.
+  const uint32_t* cores_of(const data::Batch& batch);
+
+ private:
+  const std::vector<uint32_t> keys_;
+  const uint32_t cores_;
+  GroupShape shape_;
+  std::vector<data::Column> columns_;
+  std::vector<uint64_t> hashes_;
+  std::vector<uint32_t> targets_;
+};
 
 class Exchange {
  public:
@@ -32,7 +50,7 @@ class Exchange {
   Operator& sender(uint32_t core);
   Operator& receiver(uint32_t core);
 
-  // Brings the receivers' watermarks to where the senders' inputs stand: for an exchange put in between ticks.
+  // Brings the receivers' watermarks to where the senders' inputs stand: for an exchange put in between ticks, or restored.
   void start();
 
   // Rows handed over, and those of them that changed cores. Between ticks.

@@ -5,6 +5,12 @@
 // or erased; an operator that does not follow its changes may put everything and erase what went. Recovery makes the
 // operator anew from its plan and calls load_state() once, before its first tick, outputs already wired.
 //
+// Where an operator runs on several cores each of its instances saves its own records. They may be read by another number of
+// instances: every one of them then sees the records of all, and leaves out what is not its own by owns() or takes().
+// What was noted once for each instance (watermarks seen, counters of its own) comes several times: the greatest counts.
+//
+// A large state may be put piece by piece before, by save_ahead(); records that are put again later replace those.
+//
 // Keys are the operator's own identities (a group key, a window and a key, a slot): bytes that stay the same while the
 // record lives, since a checkpoint stores what differs by key. Order within a table is that of the key bytes: whoever
 // needs numbers in order writes them big endian (put_ordered). What is derived (indexes, heaps, sums over records) is
@@ -25,6 +31,7 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "data/batch.h"
 
 namespace laminar::stream {
 
@@ -45,6 +52,13 @@ class StateSource {
   // Every record of a table by key; a failed visit ends it and is returned.
   virtual Status scan(uint8_t table, const Visitor& visit) = 0;
   virtual uint32_t version() const = 0;
+  // Whether the records are of another number of instances.
+  virtual bool shared() const { return false; }
+  // Whether a row that came at input `port` belongs to this instance. The row is the first of the batch; columns other than
+  // those that spread the input over the cores may be missing.
+  virtual bool owns(uint32_t port, const data::Batch& row) { (void)port; (void)row; return true; }
+  // Whether the record being visited goes to this instance, where any core may have it. Asked once a record.
+  virtual bool takes() { return true; }
 };
 
 // An unsigned number whose byte order is its order.

@@ -28,11 +28,13 @@ void WeightedRows::apply(const Batch& batch) {
       index_.insert(hash, slot);
       weights_[slot] = change;
       negative_ += change < 0;
+      note(slot);
       continue;
     }
     const int64_t before = weights_[slot];
     const int64_t after = before + change;
     weights_[slot] = after;
+    note(slot);
     negative_ += static_cast<uint64_t>(after < 0) - static_cast<uint64_t>(before < 0);
     if (after == 0) {
       index_.erase(hash, slot);
@@ -70,6 +72,79 @@ void WeightedRows::drain(const std::function<void(const Batch&)>& visit) {
   index_.reset();
   negative_ = 0;
   total_weight_ = 0;
+  noting_ = false;  // nothing is left of what a store has
+  ahead_slot_ = ahead_slot_end_ = 0;
+}
+
+void WeightedRows::put(StateSink& sink, uint8_t table, uint32_t slot) {
+  ByteWriter key, value;
+  put_ordered(slot, key);
+  if (weights_[slot] == 0) return sink.erase(table, key.view());
+  value.put(weights_[slot]);
+  Batch chunk;
+  chunk.columns = store_.chunk_columns(slot);
+  data::encode_row(chunk, slot % RowStore::kChunkRows, value);
+  sink.put(table, key.view(), value.view());
+}
+
+void WeightedRows::save(StateSink& sink, uint8_t table, bool full) {
+  if (full || !noting_) {
+    sink.erase_prefix(table, "");
+    ahead_slot_ = 0;
+    ahead_slot_end_ = store_.slot_end();
+  }
+  for (; ahead_slot_ < ahead_slot_end_; ++ahead_slot_) {
+    if (weights_[ahead_slot_] != 0) put(sink, table, ahead_slot_);
+  }
+  if (!full && noting_) {
+    for (size_t i = ahead_done_; i < unsaved_.size(); ++i) put(sink, table, unsaved_[i]);
+  }
+  for (const uint32_t slot : unsaved_) noted_[slot] = 0;
+  unsaved_.clear();
+  ahead_done_ = ahead_end_ = 0;
+  noting_ = true;
+}
+
+bool WeightedRows::save_ahead(StateSink& sink, uint8_t table, bool all, bool begins, uint64_t& records) {
+  if (begins) {
+    if (all) {
+      ahead_slot_ = 0;
+      ahead_slot_end_ = store_.slot_end();
+      noting_ = true;
+    }
+    if (!noting_) return false;  // all rows are others: save() does it
+    unsaved_.erase(unsaved_.begin(), unsaved_.begin() + static_cast<ptrdiff_t>(ahead_done_));
+    ahead_done_ = 0;
+    ahead_end_ = unsaved_.size();
+  }
+  if (!noting_) return false;
+  for (; records > 0 && ahead_slot_ < ahead_slot_end_; ++ahead_slot_) {
+    if (weights_[ahead_slot_] == 0) continue;
+    put(sink, table, ahead_slot_);
+    --records;
+  }
+  for (; records > 0 && ahead_done_ < ahead_end_; --records) {
+    const uint32_t slot = unsaved_[ahead_done_++];
+    noted_[slot] = 0;
+    put(sink, table, slot);
+  }
+  return ahead_slot_ < ahead_slot_end_ || ahead_done_ < ahead_end_;
+}
+
+Status WeightedRows::load(StateSource& source, uint8_t table, const std::vector<data::Type>& types, const std::string& label) {
+  data::BatchBuffer row(types, 1);
+  row.has_weights = true;
+  return source.scan(table, [&](std::string_view, std::string_view value) -> Status {
+    ByteReader in(value);
+    const int64_t weight = in.get<int64_t>();
+    row.clear();
+    if (!data::decode_row(in, row).ok() || weight == 0) return damaged_state(label);
+    row.weights()[0] = weight;
+    row.has_weights = true;
+    const Batch batch = row.view();
+    if (source.owns(0, batch)) apply(batch);
+    return {};
+  });
 }
 
 ViewStore::ViewStore(std::vector<data::Type> types, bool append_only) : types_(types) {
@@ -108,18 +183,7 @@ void ViewStore::share(const FixedVisitor& fixed, const std::function<void(const 
 
 void ViewStore::save(StateSink& sink, bool full) {
   ByteWriter key, value;
-  if (!log_) {
-    sink.erase_prefix(1, "");
-    rows_->scan([&](const data::Batch& batch) {
-      for (uint32_t i = 0; i < batch.rows; ++i) {
-        key.clear();
-        value.clear();
-        data::encode_row(batch, i, key);
-        sink.put(1, key.view(), value.put(batch.weight(i)).view());
-      }
-    });
-    return;
-  }
+  if (!log_) return rows_->save(sink, 2, full);
   if (full) saved_rows_ = 0;
   uint64_t row = 0;
   data::BatchBuffer rest(types_);
@@ -139,10 +203,38 @@ void ViewStore::save(StateSink& sink, bool full) {
   saved_rows_ = row;
 }
 
+bool ViewStore::save_ahead(StateSink& sink, bool all, bool begins, uint64_t& records) {
+  if (rows_) return rows_->save_ahead(sink, 2, all, begins, records);
+  if (all) saved_rows_ = 0;
+  bool more = false;
+  uint64_t row = 0;
+  ByteWriter key, value;
+  data::BatchBuffer rest(types_);
+  log_->scan([&](const data::Batch& batch) {
+    const uint64_t begin = row;
+    row += batch.rows;
+    // Full chunks alone: they stay as they are.
+    if (row <= saved_rows_ || batch.rows < data::kBatchRowsMax) return;
+    more |= records == 0;
+    if (records == 0) return;
+    rest.clear();
+    for (uint64_t r = std::max(begin, saved_rows_); r < row; ++r) rest.append_row(batch, static_cast<uint32_t>(r - begin), 1);
+    key.clear();
+    value.clear();
+    put_ordered(std::max(begin, saved_rows_), key);
+    data::encode_batch(rest.view(), types_.size(), value);
+    sink.put(0, key.view(), value.view());
+    records -= std::min<uint64_t>(records, batch.rows);
+    saved_rows_ = row;
+  });
+  return more;
+}
+
 Status ViewStore::load(StateSource& source, const std::vector<data::Type>& types, const std::string& label) {
-  data::BatchBuffer rows(types);
+  data::BatchBuffer rows(types, log_ ? data::kBatchRowsMax : 1);
   if (log_) {
     return source.scan(0, [&](std::string_view, std::string_view value) -> Status {
+      if (!source.takes()) return {};
       ByteReader in(value);
       rows.clear();
       if (!data::decode_batch(in, types.size(), rows).ok()) return damaged_state(label);
@@ -150,12 +242,14 @@ Status ViewStore::load(StateSource& source, const std::vector<data::Type>& types
       return {};
     });
   }
+  RETURN_IF_ERROR(rows_->load(source, 2, types, label));
   return source.scan(1, [&](std::string_view key, std::string_view value) -> Status {
     ByteReader in(key), weight(value);
     rows.clear();
     if (!data::decode_row(in, rows).ok()) return damaged_state(label);
     rows.weights()[0] = weight.get<int64_t>();
     rows.has_weights = true;
+    if (!source.owns(0, rows.view())) return {};
     rows_->apply(rows.view());
     return {};
   });

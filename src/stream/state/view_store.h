@@ -43,8 +43,21 @@ class WeightedRows {
   void drain(const std::function<void(const data::Batch&)>& visit);
   uint64_t bytes() const { return store_.bytes() + index_.bytes() + weights_.capacity() * sizeof(int64_t); }
 
+  // Records by slot: weight and row. From the first save on, changes are noted and the next one puts those alone.
+  void save(StateSink& sink, uint8_t table, bool full);
+  // A part of that; `begins` a round, of `all` rows or of those that have changed.
+  bool save_ahead(StateSink& sink, uint8_t table, bool all, bool begins, uint64_t& records);
+  Status load(StateSource& source, uint8_t table, const std::vector<data::Type>& types, const std::string& label);
+
  private:
   enum class Sign { kNegative, kPositive };
+  void note(uint32_t slot) {
+    if (!noting_) return;
+    if (noted_.size() <= slot) noted_.resize(weights_.size());
+    if (noted_[slot]) return;
+    noted_[slot] = 1;
+    unsaved_.push_back(slot);
+  }
   void scan_signed(Sign sign, const std::function<void(const data::Batch&)>& visit);
 
   RowStore store_;
@@ -55,6 +68,12 @@ class WeightedRows {
   RowSelector selector_;
   uint64_t negative_ = 0;
   int64_t total_weight_ = 0;
+  bool noting_ = false;            // a store of checkpoints has what was there but for unsaved_
+  std::vector<uint32_t> unsaved_;  // slots
+  std::vector<uint8_t> noted_;     // by slot: in unsaved_
+  uint32_t ahead_slot_ = 0, ahead_slot_end_ = 0;  // a round of saving ahead: slots,
+  size_t ahead_done_ = 0, ahead_end_ = 0;         // and places of unsaved_
+  void put(StateSink& sink, uint8_t table, uint32_t slot);
 };
 
 class ViewStore {
@@ -74,8 +93,9 @@ class ViewStore {
   uint64_t faults() const { return faults_; }
 
   // Append-only content: table 0, batches by the number of their first row; later saves put the rows that came since.
-  // Else: table 1, the weight of each row; every save puts them all.
+  // Else: table 2, rows by slot. Table 1 is read only: rows with their weights, as they once were.
   void save(StateSink& sink, bool full);
+  bool save_ahead(StateSink& sink, bool all, bool begins, uint64_t& records);
   Status load(StateSource& source, const std::vector<data::Type>& types, const std::string& label);
 
  private:
