@@ -212,6 +212,51 @@ class Generator {
   std::string condition(const Relation& from) { return expression(from, Type::kBool, 3); }
   std::string where(const Relation& from) { return random_.chance(45) ? " WHERE " + condition(from) : ""; }
 
+  // ---- expressions that fail for some rows, which are then in errors('view') and not in the view
+  struct Failing {
+    std::string text;
+    Type type = Type::kBig;
+    bool any() const { return !text.empty(); }
+    std::string batch() const { return "TRY(" + text + ")"; }
+    // A list is never NULL, whatever is in it.
+    std::string failed() const { return "TRY([" + text + "]) IS NULL"; }
+    std::string succeeded() const { return "TRY([" + text + "]) IS NOT NULL"; }
+  };
+  Failing failing(const Relation& from, int percent = 35) {
+    if (!random_.chance(percent)) return {};
+    const Type of = random_.pick<Type>({Type::kBig, Type::kBig, Type::kDouble, Type::kDecimal, Type::kText, Type::kText});
+    const auto list = names(from, of);
+    if (list.empty()) return {};
+    const std::string column = random_.pick(list);
+    switch (of) {
+      case Type::kBig:
+        switch (random_.below(5)) {
+          case 0: return {"(" + column + " * 922337203685477580)", Type::kBig};
+          case 1: return {"(" + column + " + 9223372036854775805)", Type::kBig};
+          case 2: return {"CAST(CAST(" + column + " * 7 AS TINYINT) AS INTEGER)", Type::kInt};
+          case 3: return {"ln(CAST(" + column + " AS DOUBLE))", Type::kDouble};  // DuckDB's executor evaluates it
+          default: return {"CAST(CAST(" + column + " AS UTINYINT) AS BIGINT)", Type::kBig};
+        }
+      case Type::kDouble: return {"CAST(CAST(" + column + random_.text({"", " * 50"}) + " AS SMALLINT) AS INTEGER)", Type::kInt};
+      case Type::kDecimal: return {"CAST(CAST(" + column + " AS DECIMAL(4,2)) AS DOUBLE)", Type::kDouble};
+      default:
+        switch (random_.below(4)) {
+          case 0: return {"CAST(" + column + " AS BIGINT)", Type::kBig};
+          case 1: return {"CAST(" + column + " || '1' AS INTEGER)", Type::kInt};
+          case 2: return {"CAST(" + column + " AS BOOLEAN)", Type::kBool};
+          default: return {"CAST('1' || left(" + column + ", 1) AS DOUBLE)", Type::kDouble};
+        }
+    }
+  }
+  // The batch's filter leaves the rows out that fail; errors_sql counts those that our filter lets through.
+  std::string without_failed(View& view, const Relation& from, const std::string& filter, const Failing& fails) {
+    if (!fails.any()) return filter;
+    const std::string so_far = filter.empty() ? " WHERE " : filter + " AND ";
+    view.may_fail = true;
+    if (from.rows) view.errors_sql = "SELECT count(*) FROM " + from.batch + so_far + fails.failed();
+    return so_far + fails.succeeded();
+  }
+
   // ---- aggregates: the call in both spellings
   struct Call {
     std::string ours, batch;
@@ -356,13 +401,26 @@ class Generator {
       list.push_back(expression(from, type, 3) + " AS c" + std::to_string(i));
     }
     const std::string filter = where(from);
-    to.batch = "(SELECT " + join(list, ", ") + hidden + " FROM " + from.batch + filter + ")";
+    const Failing fails = failing(from);
+    std::vector<std::string> batch_list = list;
+    std::string ours_filter = filter, batch_filter = without_failed(view, from, filter, fails);
+    if (fails.any() && random_.chance(30)) {
+      const std::string holds = "::VARCHAR LIKE '%1%'";
+      ours_filter = (filter.empty() ? " WHERE " : filter + " AND ") + fails.text + holds;
+      batch_filter += " AND " + fails.batch() + holds;
+      if (!filter.empty()) view.errors_sql.clear();  // which of the two is asked first is open
+    } else if (fails.any()) {
+      to.columns.push_back({"f", fails.type});
+      list.push_back(fails.text + " AS f");
+      batch_list.push_back(fails.batch() + " AS f");
+    }
+    to.batch = "(SELECT " + join(batch_list, ", ") + hidden + " FROM " + from.batch + batch_filter + ")";
     to.rows = from.rows;
     to.append_only = from.append_only;
     to.total_order = from.total_order;
     const std::string emit = plain_emit(view);
     if (!to.fresh) to.rows = false;
-    finish(view, "SELECT " + join(list, ", ") + " FROM " + from.name + filter, emit);
+    finish(view, "SELECT " + join(list, ", ") + " FROM " + from.name + ours_filter, emit);
     return view;
   }
 
@@ -406,17 +464,40 @@ class Generator {
       to.columns.push_back({"c" + std::to_string(i), type == Type::kDecimal ? Type::kOther : type});
       list.push_back(expression(from, type, 1) + " AS c" + std::to_string(i));
     }
-    const std::string text = "SELECT DISTINCT " + join(list, ", ") + " FROM ", filter = where(from);
-    to.batch = "(" + text + from.batch + filter + ")";
-    finish(view, text + from.name + filter, plain_emit(view));
+    std::vector<std::string> batch_list = list;
+    const Failing fails = failing(from);
+    if (fails.any()) {
+      to.columns.push_back({"f", fails.type});
+      list.push_back(fails.text + " AS f");
+      batch_list.push_back(fails.batch() + " AS f");
+    }
+    const std::string filter = where(from);
+    to.batch = "(SELECT DISTINCT " + join(batch_list, ", ") + " FROM " + from.batch + without_failed(view, from, filter, fails) + ")";
+    finish(view, "SELECT DISTINCT " + join(list, ", ") + " FROM " + from.name + filter, plain_emit(view));
     return view;
   }
 
   // GROUP BY: keys and calls as lists of items in both spellings.
   struct Grouping {
-    std::vector<std::string> ours, batch, keys;
+    std::vector<std::string> ours, batch, keys, batch_keys;
     std::string having;
   };
+  // A key or an argument that fails for some rows.
+  void add_failing(Grouping& g, Relation& to, const Failing& fails) {
+    if (!fails.any()) return;
+    if (random_.chance(35)) {
+      g.keys.push_back(fails.text);
+      g.batch_keys.push_back(fails.batch());
+      g.ours.push_back(fails.text + " AS kf");
+      g.batch.push_back(fails.batch() + " AS kf");
+      to.columns.push_back({"kf", fails.type});
+      return;
+    }
+    const std::string call = fails.type == Type::kBool ? "bool_or(" : random_.text({"max(", "min(", "count("});
+    g.ours.push_back(call + fails.text + ") AS af");
+    g.batch.push_back(call + fails.batch() + ") AS af");
+    to.columns.push_back({"af", call == "count(" ? Type::kBig : fails.type});
+  }
   Grouping grouping(const Relation& from, Relation& to, size_t keys_max, bool in_window, bool mergeable_only = false) {
     Grouping g;
     const size_t keys = random_.below(keys_max + 1);
@@ -425,6 +506,7 @@ class Generator {
       const std::string key = this->key(from, type, random_.chance(70) ? 0 : 2), name = "k" + std::to_string(i);
       // A literal in GROUP BY is a column's number.
       g.keys.push_back("(" + key + ")");
+      g.batch_keys.push_back(g.keys.back());
       g.ours.push_back("(" + key + ") AS " + name);
       g.batch.push_back("(" + key + ") AS " + name);
       to.columns.push_back({name, type == Type::kDecimal ? Type::kOther : type});
@@ -446,9 +528,12 @@ class Generator {
     const Relation from = input([](const Relation&) { return true; }, 40);
     View view = start(from);
     Relation& to = view.relation;
-    const Grouping g = grouping(from, to, 2, false);
+    Grouping g = grouping(from, to, 2, false);
+    const Failing fails = failing(from);
+    add_failing(g, to, fails);
     const std::string filter = where(from), by = g.keys.empty() ? "" : " GROUP BY " + join(g.keys, ", ");
-    to.batch = "(SELECT " + join(g.batch, ", ") + " FROM " + from.batch + filter + by + g.having + ")";
+    const std::string batch_by = g.keys.empty() ? "" : " GROUP BY " + join(g.batch_keys, ", ");
+    to.batch = "(SELECT " + join(g.batch, ", ") + " FROM " + from.batch + without_failed(view, from, filter, fails) + batch_by + g.having + ")";
     finish(view, "SELECT " + join(g.ours, ", ") + " FROM " + from.name + filter + by + g.having, plain_emit(view));
     return view;
   }
@@ -562,15 +647,17 @@ class Generator {
     // The input's own windows would hide these.
     Relation inner = from;
     if (std::any_of(from.columns.begin(), from.columns.end(), [](const Column& c) { return c.name == "window_start"; })) return rewindowed(from, w);
-    const Grouping g = grouping(inner, to, 2, true);
-    const std::string filter = where(from);
+    Grouping g = grouping(inner, to, 2, true);
+    const Failing fails = failing(from);
+    add_failing(g, to, fails);
+    const std::string filter = where(from), batch_filter = without_failed(view, from, filter, fails);
     const Emission e = emission(from);
-    const std::string assigned = assigned_batch(from, w, filter);
+    const std::string assigned = assigned_batch(from, w, batch_filter);
     std::string accepted;
     judge(view, from, e, assigned, accepted);
-    if (from.rows) view.null_time_sql = "SELECT count(*) FROM " + from.batch + (filter.empty() ? " WHERE " : filter + " AND ") + from.time + " IS NULL";
-    const std::string keys = g.keys.empty() ? "" : join(g.keys, ", ") + ", ";
-    to.batch = "(SELECT window_start, window_end, " + join(g.batch, ", ") + " FROM " + accepted + " GROUP BY " + keys + "window_start, window_end" + g.having + ")";
+    if (from.rows) view.null_time_sql = "SELECT count(*) FROM " + from.batch + (batch_filter.empty() ? " WHERE " : batch_filter + " AND ") + from.time + " IS NULL";
+    const std::string keys = g.keys.empty() ? "" : join(g.keys, ", ") + ", ", batch_keys = g.keys.empty() ? "" : join(g.batch_keys, ", ") + ", ";
+    to.batch = "(SELECT window_start, window_end, " + join(g.batch, ", ") + " FROM " + accepted + " GROUP BY " + batch_keys + "window_start, window_end" + g.having + ")";
     std::string ours = "SELECT window_start, window_end, " + join(g.ours, ", ") + " FROM ";
     if (table_form) {
       ours += w.function + "(TABLE " + from.name + ", DESCRIPTOR(" + from.time + "), " + w.arguments + ")" + filter + " GROUP BY " + keys + "window_start, window_end" + g.having;

@@ -51,6 +51,9 @@ struct View {
   bool has_late = false;       // late_sql gives (window_start, window_end) of the late rows, a row each
   std::string late_sql, null_time_sql;
   bool cut_dependent = false;
+  // An expression in it fails for some rows: those are not in the view. errors_sql gives how many, where each came once.
+  bool may_fail = false;
+  std::string errors_sql;
   bool over_source = false;    // reads rows as they came: created later it would miss some, or when they came
   std::optional<SessionModel> session;
 };
