@@ -66,7 +66,7 @@ std::span<const OptionSpec> file_lookup_options() {
   static const std::vector<OptionSpec> options = [] {
     std::vector<OptionSpec> kept;
     for (const OptionSpec& option : file_source_options()) {
-      if (option.name == "watch" || option.name == "poll_interval") continue;
+      if (option.name == "watch" || option.name == "poll_interval" || option.name == "file_partitions") continue;
       kept.push_back(option);
       if (option.name == "on_error") kept.back().doc = "csv, json: what a bad record does: fail the table's views (default), or be left out";
     }
