@@ -156,10 +156,11 @@ Result<double> recompute(const Comparison& comparison, std::vector<Input>& input
   for (uint64_t piece = 0; piece < kPieces; ++piece) {
     for (const Input& input : inputs) {
       const uint64_t rows = input.store->rows(), begin = rows * piece / kPieces, end = rows * (piece + 1) / kPieces;
+      const ColumnStore::Slice slice = input.store->slice(begin, end - begin);
       std::vector<data::Column> columns = input.store->columns();
-      for (data::Column& column : columns) {
-        if (column.validity) return Status(ErrorCode::kNotImplemented, "recomputing over columns with NULLs");
-        column.data = static_cast<char*>(column.data) + begin * data::physical_size(column.physical);
+      for (size_t c = 0; c < columns.size(); ++c) {
+        columns[c].data = const_cast<void*>(slice.columns[c].data);
+        columns[c].validity = const_cast<uint64_t*>(slice.columns[c].validity);
       }
       RETURN_IF_ERROR(engine->append(input.source, columns, end - begin));
     }
