@@ -8,6 +8,7 @@
 #include "engine/database.h"
 #include "engine/errors.h"
 #include "engine/names.h"
+#include "plan/properties.h"
 #include "sql/catalog/object_kind.h"
 #include "sql/statements/surroundings.h"
 #include "stream/state/saved_state.h"
@@ -254,7 +255,7 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
   object->kind = ObjectKind::kSource;
   object->name = statement.name.name;
   object->columns = columns;
-  object->append_only = true;
+  object->append_only = object->settles = true;
   object->sql = statement.statement_text;
   object->time_offset_us.resize(columns.size());
   std::optional<stream::SourceTime> time;
@@ -341,6 +342,10 @@ Status Database::create_view(const sql::CreateView& statement, plan::ViewPlan pl
   object->holds_content = !statement.is_stream;
   const std::vector<std::string> inputs = plan.inputs;
   Lock lock(*this);
+  object->settles = plan::settles(*plan.root, [this](const std::string& name) {
+    const Entry* item = entry(name);
+    return item && item->object->settles;
+  });
   Command command(*this);
   RETURN_IF_ERROR(room_to_record(kSmallRecordBytes + statement.statement_text.size()));
   for (const std::string& input : inputs) RETURN_IF_ERROR(entry_of(input, statement.query_begin).status());

@@ -15,8 +15,9 @@ namespace {
 
 constexpr int64_t kDayUs = 86'400'000'000;
 
-// A constant interval of fixed length in us; months have none.
-TimeOffset fixed_interval(const Expr& expr) {
+}  // namespace
+
+std::optional<int64_t> fixed_interval(const Expr& expr) {
   if (expr.kind != ExprKind::kConstant || expr.type.kind != data::TypeKind::kInterval || expr.constant.is_null) return {};
   struct Interval {
     int32_t months, days;
@@ -30,6 +31,8 @@ TimeOffset fixed_interval(const Expr& expr) {
   }
   return result;
 }
+
+namespace {
 
 TimeOffset shifted(TimeOffset offset, TimeOffset by, bool backwards) {
   if (!offset || !by) return {};
@@ -450,6 +453,27 @@ TimeOffset time_offset(const Expr& expr, const Node& input) {
     default:
       return {};
   }
+}
+
+bool settles(const Node& node, const std::function<bool(const std::string& object)>& object) {
+  switch (node.kind) {
+    case NodeKind::kScan: return object(static_cast<const ScanNode&>(node).object);
+    case NodeKind::kAggregate:
+      if (!node.append_only && !static_cast<const AggregateNode&>(node).window) return false;
+      break;
+    case NodeKind::kTopN:
+      if (!static_cast<const TopNNode&>(node).time_partition) return false;
+      break;
+    case NodeKind::kDistinctOn: return false;
+    case NodeKind::kJoin:
+      if (!static_cast<const JoinNode&>(node).time) return false;
+      break;
+    case NodeKind::kAsof:
+      if (!static_cast<const AsofNode&>(node).timed) return false;
+      break;
+    default: break;
+  }
+  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](const NodePtr& input) { return settles(*input, object); });
 }
 
 bool has_total_order(const Node& node) {

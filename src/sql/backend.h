@@ -27,6 +27,7 @@ struct Object {
   data::Schema columns;
   std::vector<uint32_t> primary_key;
   bool append_only = false;
+  bool settles = false;  // plan::settles(): no row changes behind the watermark
   // Per column: the offset of an event-time column from the object's watermark (OutputColumn::time_offset_us).
   std::vector<std::optional<int64_t>> time_offset_us;
   std::vector<plan::TimeForm> time_form;  // OutputColumn::time_form, empty where no column has one
@@ -151,6 +152,11 @@ class Backend {
         break;
     }
     return insert(change.object, change.rows, change.on_conflict);
+  }
+  // The same, given up when `interrupted` says so while it is being made: then nothing has changed.
+  virtual Result<uint64_t> apply_stoppable(std::span<const Change> changes, const std::function<bool()>& interrupted) {
+    (void)interrupted;
+    return apply(changes);
   }
   // About how many rows an object holds, for DuckDB's join order; null when that is not known cheaply.
   virtual std::optional<uint64_t> estimate_rows(const std::string& object) {

@@ -10,6 +10,7 @@
 #include "plan/properties.h"
 #include "sql/bind/bind_failure.h"
 #include "sql/bind/join_conditions.h"
+#include "sql/bind/join_times.h"
 #include "sql/bind/passes.h"
 #include "sql/bind/translator.h"
 
@@ -37,79 +38,6 @@ std::optional<JoinKind> kind_of(duckdb::JoinType type) {
   }
 }
 
-// An event-time column of the node, shifted by a constant.
-struct TimeTerm {
-  uint32_t column = 0;
-  int64_t shift_us = 0;
-};
-std::optional<TimeTerm> time_term(const expr::Expr& expression, const Node& input) {
-  const expr::Expr* column = &expression;
-  // Under the additions and subtractions that time_offset() knows stands one column.
-  while (column->kind != expr::ExprKind::kColumn) {
-    if (column->kind != expr::ExprKind::kCall || column->args.size() != 2 ||
-        (column->op != expr::Op::kAdd && column->op != expr::Op::kSubtract)) {
-      return std::nullopt;
-    }
-    const bool first = column->args[0]->type.is_timestamp();
-    column = column->args[first ? 0 : 1].get();
-  }
-  const auto of_column = plan::time_offset(*column, input);
-  const auto of_term = plan::time_offset(expression, input);
-  int64_t shift;
-  if (!of_column || !of_term || column->type.physical() != data::Physical::kI64 ||
-      __builtin_sub_overflow(*of_term, *of_column, &shift)) {
-    return std::nullopt;
-  }
-  return TimeTerm{column->column, shift};
-}
-
-// What the comparisons say of right time - left time.
-struct TimePair {
-  uint32_t left, right;
-  std::optional<int64_t> lower, upper;
-};
-
-class TimePairs {
- public:
-  // Whether the pair of columns says all of the comparison.
-  bool add(const TimeTerm& left, const TimeTerm& right, ExpressionType type) {
-    int64_t difference;  // left + difference <type> right
-    if (__builtin_sub_overflow(left.shift_us, right.shift_us, &difference)) return false;
-    TimePair& pair = find(left.column, right.column);
-    const auto at_least = [&](int64_t us) { pair.lower = pair.lower ? std::max(*pair.lower, us) : us; };
-    const auto at_most = [&](int64_t us) { pair.upper = pair.upper ? std::min(*pair.upper, us) : us; };
-    constexpr int64_t kMax = std::numeric_limits<int64_t>::max() / 4;
-    if (difference > kMax || difference < -kMax) return false;
-    switch (type) {
-      case ExpressionType::COMPARE_EQUAL:
-        at_least(difference);
-        at_most(difference);
-        break;
-      case ExpressionType::COMPARE_LESSTHANOREQUALTO: at_least(difference); break;
-      case ExpressionType::COMPARE_LESSTHAN: at_least(difference + 1); break;
-      case ExpressionType::COMPARE_GREATERTHANOREQUALTO: at_most(difference); break;
-      case ExpressionType::COMPARE_GREATERTHAN: at_most(difference - 1); break;
-      default: return false;
-    }
-    return true;
-  }
-  std::optional<JoinNode::TimeBound> bound() const {
-    for (const TimePair& pair : pairs_) {
-      if (pair.lower && pair.upper) return JoinNode::TimeBound{pair.left, pair.right, *pair.lower, *pair.upper};
-    }
-    return std::nullopt;
-  }
-
- private:
-  TimePair& find(uint32_t left, uint32_t right) {
-    for (TimePair& pair : pairs_) {
-      if (pair.left == left && pair.right == right) return pair;
-    }
-    return pairs_.emplace_back(TimePair{left, right, {}, {}});
-  }
-  std::vector<TimePair> pairs_;
-};
-
 }  // namespace
 
 // Whether all rows of a stream pass through the node; what groups or ranks them keeps less.
@@ -134,22 +62,19 @@ bool Translator::follows_watermark(const Node& node) const {
 }
 
 // Two streams: rows at most the retention apart meet. A stream and what holds its content: the stream's rows stay so long.
-void Translator::retain(JoinNode& join, Node& left, Node& right, int64_t position) {
-  const auto time_of = [&](Node& side) {
-    const auto column = provide_time_column(side, objects_);
-    if (column && !side.columns[*column].time_offset_us) {
-      throw BindFailure(ErrorCode::kNotImplemented, "retention by event time that is no TIMESTAMP is not implemented yet", position);
-    }
+void Translator::retain(JoinNode& join, NodePtr& left, NodePtr& right, int64_t position) {
+  const auto time_of = [&](NodePtr& side) {
+    const auto column = provide_time_column(*side, objects_);
     if (!column) {
       throw BindFailure(ErrorCode::kNeedsWatermark,
                         "retention is counted in event time: declare the source with WATERMARK FOR a column", position);
     }
-    return *column;
+    return as_timestamp(side, *column);
   };
   used_retention_ = true;
   join.retention.emplace();
   join.retention->us = *retention_us_;
-  const bool of_left = passes_stream(left), of_right = passes_stream(right);
+  const bool of_left = passes_stream(*left), of_right = passes_stream(*right);
   if (of_left && of_right) {
     const uint32_t left_time = time_of(left), right_time = time_of(right);
     join.time = JoinNode::TimeBound{left_time, right_time, -*retention_us_, *retention_us_};
@@ -238,15 +163,19 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
     }
   }
   const bool streams = passes_stream(*left) || passes_stream(*right);
-  const bool timed = streams || (follows_watermark(*left) && follows_watermark(*right));
+  const auto settled = [this](const std::string& object) { return objects_.at(object)->settles; };
+  const bool both_settle = plan::settles(*left, settled) && plan::settles(*right, settled);
+  const bool timed = streams ? both_settle : follows_watermark(*left) && follows_watermark(*right);
   left = left_columns.apply(std::move(left));
   right = right_columns.apply(std::move(right));
   for (const JoinNode::Key& key : node->keys) {
     const plan::OutputColumn& l = left->columns[key.left];
     const plan::OutputColumn& r = right->columns[key.right];
     if (!(l.type == r.type)) refuse(ErrorCode::kInternal, "the sides of an equality have different types");
-    if (l.time_offset_us && r.time_offset_us && !key.null_equal && l.type.physical() == data::Physical::kI64) {
-      times.add({key.left, 0}, {key.right, 0}, ExpressionType::COMPARE_EQUAL);
+    if (key.null_equal) continue;
+    if ((l.time_offset_us && r.time_offset_us && l.type.physical() == data::Physical::kI64) ||
+        (l.time_form != plan::TimeForm::kNone && l.time_form == r.time_form)) {
+      times.add({key.left}, {key.right}, ExpressionType::COMPARE_EQUAL);
     }
   }
   if (single && !at_most_one(*right, unique_by)) {
@@ -258,16 +187,29 @@ NodePtr Translator::join(duckdb::LogicalOperator& op) {
   // Tables and views are their own bound, and take rows of any time; streams are bounded by event time alone.
   if (timed) node->time = times.bound();
   const bool never = node->time && node->time->lower_us > node->time->upper_us;
-  const bool from_conditions = node->time && !never;
+  bool from_conditions = node->time && !never;
   if (never) node->time->upper_us = node->time->lower_us;  // no bound holds less; the conditions say the rest
+  if (node->time) {
+    const uint32_t left_raw = node->time->left, right_raw = node->time->right;
+    node->time->left = as_timestamp(left, left_raw);
+    node->time->right = as_timestamp(right, right_raw);
+    // Of times in other forms the bound says less than the conditions.
+    from_conditions &= node->time->left == left_raw && node->time->right == right_raw;
+  }
   if (streams && !node->time) {
     if (!retention_us_) {
+      if (!both_settle && times.bound()) {
+        refuse(ErrorCode::kUnboundedState,
+               "times bound a join of a stream only where rows stay as they are behind the watermark, and a side of this one is a table, "
+               "or has rankings or groups without a window: say how long rows of the stream are kept by WITH (retention = '1 hour'), or "
+               "join materialized views, which keep their rows anyway");
+      }
       refuse(ErrorCode::kUnboundedState,
              "a join of a stream keeps all its rows unless their times are compared: add to ON a condition like b.ts BETWEEN "
              "a.ts - INTERVAL '5 minutes' AND a.ts + INTERVAL '5 minutes' over columns with watermarks, say how long rows are "
              "kept by WITH (retention = '1 hour'), or join materialized views, which keep their rows anyway");
     }
-    retain(*node, *left, *right, position);
+    retain(*node, left, right, position);
   }
 
   // What a match needs besides its keys and the time bound, over all columns of both sides.

@@ -103,17 +103,23 @@ bool at_most_one(const Node& node, const std::vector<uint32_t>& key) {
 //   n rows and nn values of y per value of the correlated columns; whether x is among the values of y
 //   CASE WHEN n = 0 THEN false WHEN y found THEN true WHEN x IS NULL OR nn < n THEN NULL ELSE false END
 //
-// For other comparisons the least and the greatest y say what is found.
+// For other comparisons the least and the greatest y say what is found. Over several columns a NULL in any of them, on either
+// side, leaves the answer open unless all are found, as DuckDB has it: that other columns differ does not close it.
 NodePtr Translator::mark_join(duckdb::LogicalComparisonJoin& join, int64_t position) {
   const auto refuse = [&](ErrorCode code, const std::string& message) { throw BindFailure(code, message, position); };
   std::vector<const duckdb::JoinCondition*> correlated, compared;
   for (const auto& condition : join.conditions) {
     (condition.comparison == ExpressionType::COMPARE_NOT_DISTINCT_FROM ? correlated : compared).push_back(&condition);
   }
-  if (compared.size() > 1 || join.predicate || join.HasProjectionMap()) {
+  const bool equal = !compared.empty() && std::all_of(compared.begin(), compared.end(), [](const duckdb::JoinCondition* condition) {
+    return condition->comparison == ExpressionType::COMPARE_EQUAL;
+  });
+  if ((compared.size() > 1 && (!equal || !correlated.empty())) || join.predicate || join.HasProjectionMap()) {
     refuse(ErrorCode::kNotImplemented,
-           "NOT IN and IN as a value over several columns are not implemented yet: use NOT EXISTS (SELECT ... WHERE a = x AND b = y)");
+           "a correlated subquery, or another comparison than IN and NOT IN, over several columns is not implemented yet: use NOT EXISTS "
+           "(SELECT ... WHERE a = x AND b = y)");
   }
+  if (compared.size() > 16) refuse(ErrorCode::kNotImplemented, "IN over more than 16 columns is not implemented yet");
   if (correlated.size() > 31) refuse(ErrorCode::kNotImplemented, "more than 31 correlated columns are not implemented yet");
   NodePtr left = translate(*join.children[0]);
   if (passes_stream(*left)) {
@@ -134,19 +140,19 @@ NodePtr Translator::mark_join(duckdb::LogicalComparisonJoin& join, int64_t posit
     return project_columns(wanted.apply(std::move(right)), at);
   };
   const uint32_t keys = static_cast<uint32_t>(correlated.size()), y = keys;
-  const bool equal = !compared.empty() && compared[0]->comparison == ExpressionType::COMPARE_EQUAL;
 
   const uint32_t width = static_cast<uint32_t>(left->columns.size());
   ColumnSet left_columns(*this, *left);
   left_columns.add_all();
   std::vector<uint32_t> left_keys;
   for (const auto* condition : correlated) left_keys.push_back(left_columns.add(*condition->left));
-  const uint32_t x = compared.empty() ? 0 : left_columns.add(*compared[0]->left);
+  std::vector<uint32_t> x;
+  for (const auto* condition : compared) x.push_back(left_columns.add(*condition->left));
   left = left_columns.apply(std::move(left));
 
   auto sums = grouped(right_side(), keys);
   add_call(*sums, plan::AggregateKind::kCountStar, {}, bigint(), "count");
-  if (!compared.empty()) add_call(*sums, plan::AggregateKind::kCount, {y}, bigint(), "count");
+  for (uint32_t i = 0; i < x.size(); i++) add_call(*sums, plan::AggregateKind::kCount, {y + i}, bigint(), "count");
   if (!compared.empty() && !equal) {
     const Type type = sums->inputs[0]->columns[y].type;
     add_call(*sums, plan::AggregateKind::kMin, {y}, type, "min");
@@ -168,11 +174,12 @@ NodePtr Translator::mark_join(duckdb::LogicalComparisonJoin& join, int64_t posit
     ExprPtr found;
     if (equal) {
       const uint32_t found_at = static_cast<uint32_t>(result->columns.size()) + y;
-      equalities.push_back({x, y, false});
-      result = left_join(std::move(result), finished(grouped(right_side(), keys + 1)), equalities, position);
+      for (uint32_t i = 0; i < x.size(); i++) equalities.push_back({x[i], y + i, false});
+      const uint32_t all = keys + static_cast<uint32_t>(x.size());
+      result = left_join(std::move(result), finished(grouped(right_side(), all)), equalities, position);
       found = test(Op::kIsNotNull, column(*result, found_at));
     } else {
-      const ExprPtr least = column(*result, n + 2), greatest = column(*result, n + 3), value = column(*result, x);
+      const ExprPtr least = column(*result, n + 2), greatest = column(*result, n + 3), value = column(*result, x[0]);
       switch (compared[0]->comparison) {
         case ExpressionType::COMPARE_GREATERTHAN: found = test(Op::kGreater, value, least); break;
         case ExpressionType::COMPARE_GREATERTHANOREQUALTO: found = test(Op::kGreaterEqual, value, least); break;
@@ -184,7 +191,11 @@ NodePtr Translator::mark_join(duckdb::LogicalComparisonJoin& join, int64_t posit
         default: refuse(ErrorCode::kNotImplemented, "this comparison with ANY or ALL is not implemented yet");
       }
     }
-    const ExprPtr unknown = test(Op::kOr, test(Op::kIsNull, column(*result, x)), test(Op::kLess, column(*result, n + 1), column(*result, n)));
+    ExprPtr unknown;
+    for (uint32_t i = 0; i < x.size(); i++) {
+      ExprPtr open = test(Op::kOr, test(Op::kIsNull, column(*result, x[i])), test(Op::kLess, column(*result, n + 1 + i), column(*result, n)));
+      unknown = unknown ? test(Op::kOr, std::move(unknown), std::move(open)) : std::move(open);
+    }
     mark = cases({test(Op::kNot, any_rows()), truth(false), std::move(found), truth(true), unknown,
                   expr::constant(data::Value::null(boolean())), truth(false)});
   }

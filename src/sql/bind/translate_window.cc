@@ -56,6 +56,12 @@ NodePtr with_event_time(NodePtr input, uint32_t time) {
 
 }  // namespace
 
+uint32_t as_timestamp(NodePtr& node, uint32_t time) {
+  if (node->columns[time].time_form == plan::TimeForm::kNone) return time;
+  node = with_event_time(std::move(node), time);
+  return static_cast<uint32_t>(node->columns.size() - 1);
+}
+
 // ORDER BY event time, of a stream.
 NodePtr Translator::sort(duckdb::LogicalOrder& order) {
   const int64_t position = facts_.order_by >= 0 ? facts_.order_by : facts_.first;
@@ -72,10 +78,7 @@ NodePtr Translator::sort(duckdb::LogicalOrder& order) {
   columns.add_all();
   uint32_t time = columns.add(*order.orders[0].expression);
   input = columns.apply(std::move(input));
-  if (input->columns[time].time_form != plan::TimeForm::kNone) {
-    input = with_event_time(std::move(input), time);
-    time = static_cast<uint32_t>(input->columns.size() - 1);
-  }
+  time = as_timestamp(input, time);
   if (!input->columns[time].time_offset_us) {
     throw BindFailure(ErrorCode::kNeedsWatermark,
                       "a stream is ordered by event time, and " + order.orders[0].expression->ToString() +

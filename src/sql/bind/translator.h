@@ -99,7 +99,7 @@ class Translator {
   plan::NodePtr join(duckdb::LogicalOperator& op);
   bool passes_stream(const plan::Node& node) const;
   bool follows_watermark(const plan::Node& node) const;
-  void retain(plan::JoinNode& join, plan::Node& left, plan::Node& right, int64_t position);
+  void retain(plan::JoinNode& join, plan::NodePtr& left, plan::NodePtr& right, int64_t position);
 
   // translate_subquery.cc
   plan::NodePtr mark_join(duckdb::LogicalComparisonJoin& join, int64_t position);
@@ -154,6 +154,8 @@ class ColumnSet {
 
 // Fills in what is proven of a node whose inputs have it already: column properties, append_only, key, state bound.
 plan::NodePtr finished(plan::NodePtr node);
+// The event time `time` as a TIMESTAMP: that column, or one more of the node where it is in another form.
+uint32_t as_timestamp(plan::NodePtr& node, uint32_t time);
 // A projection of the input's columns by position, under new names where given.
 plan::NodePtr project_columns(plan::NodePtr input, const std::vector<uint32_t>& columns);
 // The name of an output: its alias, else its text with the names of the input's columns.
