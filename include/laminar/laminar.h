@@ -220,6 +220,8 @@ class LAMINAR_API Database {
 
   std::vector<Metric> metrics();
   uint64_t tick();
+  // Changes that joins have made so far of what a statement changes in the tick that runs; 0 between ticks. Never waits.
+  uint64_t changes_in_tick() const;
   // Runs an empty tick: clocks are looked at, nothing else happens. As other commands it waits for what `durability` promises.
   Status run_tick();
   // Manual clock only: moves it and runs an empty tick.

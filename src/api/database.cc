@@ -172,6 +172,8 @@ std::unique_ptr<Connection> Database::connect() {
 Status Database::execute(std::string_view script) { return connect()->execute(script); }
 Result<std::unique_ptr<Rows>> Database::query(std::string_view script) { return connect()->query(script); }
 
+uint64_t Database::changes_in_tick() const { return impl_->database->changes_in_tick(); }
+
 std::vector<Metric> Database::metrics() {
   std::vector<Metric> list;
   for (engine::MetricValue& value : impl_->database->metrics()) list.push_back({std::move(value.name), std::move(value.object), value.value});

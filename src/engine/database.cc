@@ -502,7 +502,7 @@ Result<uint64_t> Database::erase(const std::string& table, std::span<const uint6
   return apply({&change, 1});
 }
 
-Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
+Result<uint64_t> Database::apply_stoppable(std::span<const sql::Change> changes, const std::function<bool()>& interrupted) {
   Lock lock(*this);
   if (closed_) return Status(ErrorCode::kClosed, "the database is closed");
   RETURN_IF_ERROR(wait_for_room(lock, {}));
@@ -511,12 +511,13 @@ Result<uint64_t> Database::apply(std::span<const sql::Change> changes) {
     RETURN_IF_ERROR(wait_while_held(lock, change.object));
   }
   Command command(*this);
-  ASSIGN_OR_RETURN(const uint64_t affected, change_tables(changes, Apply::kDo, command));
+  ASSIGN_OR_RETURN(const uint64_t affected, change_tables(changes, Apply::kDo, command, interrupted));
   RETURN_IF_ERROR(settle(lock, command));
   return affected;
 }
 
-Result<uint64_t> Database::change_tables(std::span<const sql::Change> changes, Apply mode, Command& command) {
+Result<uint64_t> Database::change_tables(std::span<const sql::Change> changes, Apply mode, Command& command,
+                                         const std::function<bool()>& interrupted) {
   // What takes rows away may go on.
   const bool adds = std::any_of(changes.begin(), changes.end(), [](const sql::Change& c) { return c.kind != sql::Change::Kind::kErase; });
   if (adds && mode != Apply::kDoRecorded) RETURN_IF_ERROR(check_memory(true));
@@ -553,6 +554,7 @@ Result<uint64_t> Database::change_tables(std::span<const sql::Change> changes, A
     }
     return resolved;
   };
+  std::unique_lock<std::mutex> decisions;
   std::vector<std::pair<SourceStage*, uint64_t>> source_rows;
   for (const sql::Change& change : changes) {
     Entry* item = entry(change.object);
@@ -614,8 +616,11 @@ Result<uint64_t> Database::change_tables(std::span<const sql::Change> changes, A
     for (auto& buffer : list.batches()) push(&table, &table.store, buffer->view());
   }
   if (status.ok() && mode == Apply::kDo && recording() && !inputs.empty()) {
-    encode_changes(changes, begin_record(command, RecordKind::kApply));
-    status = append_record(command);
+    // Recorded when it is done, for it may be stopped; there must be room, and sinks must not record first what comes of it.
+    ByteWriter& record = begin_record(command, RecordKind::kApply);
+    encode_changes(changes, record);
+    status = room_to_record(record.size());
+    decisions = journal_->hold_decisions();
   }
   if (!status.ok() || mode == Apply::kTry) {
     while (!done.empty()) {
@@ -646,7 +651,20 @@ Result<uint64_t> Database::change_tables(std::span<const sql::Change> changes, A
     source->op.begin_tick({core_.tick() + 1, now_us});
     source->rows += rows;
   }
-  core_.run(inputs, {}, false);
+  // Rows of a source cannot be taken back.
+  stream::ChangeRun run(source_rows.empty() ? interrupted : nullptr, &changes_in_tick_);
+  changes_in_tick_ = 1;
+  const bool done_all = core_.run(inputs, {}, false, &run);
+  changes_in_tick_ = 0;
+  if (!done_all) {
+    while (!done.empty()) {
+      done.back().table->store.revert(*done.back().list);
+      done.pop_back();
+    }
+    after_tick();
+    return Status(ErrorCode::kInterrupted, "interrupted: what had been changed is as before");
+  }
+  if (mode == Apply::kDo && recording()) RETURN_IF_ERROR(append_record(command));
   after_tick();
   return affected;
 }

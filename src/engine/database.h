@@ -99,7 +99,10 @@ class Database final : public sql::Backend {
   Result<uint64_t> insert(const std::string& object, std::span<const data::Batch> rows, sql::ConflictAction on_conflict) override;
   Result<uint64_t> update(const std::string& table, std::span<const uint64_t> row_ids, std::span<const data::Batch> new_rows) override;
   Result<uint64_t> erase(const std::string& table, std::span<const uint64_t> row_ids) override;
-  Result<uint64_t> apply(std::span<const sql::Change> changes) override;
+  Result<uint64_t> apply(std::span<const sql::Change> changes) override { return apply_stoppable(changes, {}); }
+  Result<uint64_t> apply_stoppable(std::span<const sql::Change> changes, const std::function<bool()>& interrupted) override;
+  // Changes that joins have made so far of what a statement changes in the running tick; 0 between ticks. From any thread.
+  uint64_t changes_in_tick() const { return changes_in_tick_.load(std::memory_order_relaxed); }
   std::optional<uint64_t> estimate_rows(const std::string& object) override;
   std::vector<Function> functions() override;
   Result<data::Schema> function_schema(const std::string& function, const std::string& argument) override;
@@ -255,7 +258,7 @@ class Database final : public sql::Backend {
   // All changes in one tick or none. kTry: whether they can be made; nothing has changed then. kDoRecorded: they are in
   // the log already.
   enum class Apply { kTry, kDo, kDoRecorded };
-  Result<uint64_t> change_tables(std::span<const sql::Change> changes, Apply mode, Command& command);
+  Result<uint64_t> change_tables(std::span<const sql::Change> changes, Apply mode, Command& command, const std::function<bool()>& interrupted = {});
   void undo_group();
   // Sinks of views that catch up wait for their first tick.
   void hold_sinks();
@@ -343,6 +346,7 @@ class Database final : public sql::Backend {
   size_t recorded_rows_used_ = 0;
   std::mutex mutex_;
   std::atomic<int> waiters_{0};
+  std::atomic<uint64_t> changes_in_tick_{0};
   std::condition_variable gave_way_;
   std::condition_variable live_changed_;
   std::condition_variable work_;

@@ -67,6 +67,7 @@ class TableStore final : public stream::Operator {
   // Operator: passes the changes of a statement on. A table has no event time: its watermark never holds others back.
   void push(uint32_t port, const data::Batch& batch) override;
   void finish(const stream::TickInfo&) override { set_output_watermark(data::kWatermarkEnded); }
+  bool passes_at_once() const override { return true; }
   bool holds_content() const override { return true; }
   // In order of arrival; batches carry the row ids as sequence.
   void scan_content(const stream::BatchVisitor& visit) override;

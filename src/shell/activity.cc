@@ -78,13 +78,17 @@ void Activity::watch() {
 
 void Activity::draw(int64_t elapsed_ms) {
   static constexpr const char* kFrames[] = {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
+  // A tick that one statement fills holds whoever asks for figures.
+  const uint64_t changes = database_.changes_in_tick();
   // Asked outside the lock: it may wait for a tick.
-  const double rows = rows_in(database_);
+  const double rows = changes > 0 ? 0 : rows_in(database_);
   const std::lock_guard lock(mutex_);
   if (!connection_ || !show_) return;
-  if (rows_before_ < 0) rows_before_ = rows;
+  if (rows_before_ < 0 && changes == 0) rows_before_ = rows;
   std::string line = std::string(kFrames[frame_++ % std::size(kFrames)]) + " " + elapsed_text(elapsed_ms * 1'000'000);
-  if (rows > rows_before_) {
+  if (changes > 1) {
+    line += "  " + short_number(static_cast<double>(changes)) + " changes made by this statement";
+  } else if (changes == 0 && rows > rows_before_) {
     const double seconds = static_cast<double>(elapsed_ms - kProgressAfterMs) / 1000;
     line += "  " + short_number(rows) + " rows in";
     if (seconds > 0.5) line += ", " + short_number((rows - rows_before_) / seconds) + " rows/s";

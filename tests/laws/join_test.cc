@@ -7,10 +7,12 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <ostream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/test_share_testing.h"
@@ -150,6 +152,55 @@ TEST(Join, OneChangeMeetsVeryManyRows) {
   if (facts <= 10'000'000) {
     EXPECT_LT(peak_mib(), 1024);
   }
+}
+
+// Such a change is stopped half-way: all is as before, and the next one runs whole.
+TEST(Join, OneChangeOfVeryManyIsStopped) {
+  const int64_t facts = full_size(300'000);
+  auto database = Database::open().take();
+  run(*database,
+      "CREATE SOURCE fact_rows (d BIGINT, v BIGINT) WITH (connector = 'memory');"
+      "CREATE MATERIALIZED VIEW facts AS SELECT * FROM fact_rows;"
+      "CREATE TABLE dims (d BIGINT PRIMARY KEY, name VARCHAR);"
+      "INSERT INTO dims VALUES (1, 'before');"
+      "CREATE MATERIALIZED VIEW names AS SELECT upper(name) AS name FROM dims;"
+      "CREATE MATERIALIZED VIEW totals AS SELECT name, count(*) AS n, sum(v) AS s FROM facts LEFT JOIN dims USING (d) GROUP BY name;"
+      "CREATE MATERIALIZED VIEW twice AS SELECT count(*) AS n FROM dims a JOIN dims b USING (d);");
+  Feed feed(*database, "fact_rows", 2);
+  for (int64_t i = 0; i < facts; ++i) feed.add({1, i % 10});
+  feed.flush();
+  const uint64_t wanted = static_cast<uint64_t>(facts) / 4;
+  int64_t ticks = 0;
+  auto subscription = database->subscribe("names", [&](const TickChanges&) { ++ticks; });
+  auto connection = database->connect();
+  bool stopped = false;
+  // The other thread may come too late.
+  for (int attempt = 0; attempt < 500 && !stopped; ++attempt) {
+    std::atomic<bool> ended{false};
+    std::thread other([&] {
+      while (!ended && database->changes_in_tick() < wanted) std::this_thread::yield();
+      if (!ended) connection->interrupt();
+    });
+    const Status status = connection->execute("UPDATE dims SET name = 'after'");
+    ended = true;
+    other.join();
+    stopped = !status.ok();
+    if (stopped) EXPECT_EQ(status.error().code, ErrorCode::kInterrupted) << status.text();
+    else run(*database, "UPDATE dims SET name = 'before'");
+  }
+  ASSERT_TRUE(stopped);
+  EXPECT_EQ(ticks % 2, 0);
+  EXPECT_EQ(database->changes_in_tick(), 0u);
+  const auto check = [&](const std::string& name) {
+    EXPECT_EQ(number(*database, "SELECT n FROM totals WHERE name = '" + name + "'"), facts);
+    EXPECT_EQ(number(*database, "SELECT count(*) FROM totals"), 1);
+    EXPECT_EQ(number(*database, "SELECT count(*) FROM names WHERE name = upper('" + name + "')"), 1);
+    EXPECT_EQ(number(*database, "SELECT count(*) FROM dims WHERE name = '" + name + "'"), 1);
+    EXPECT_EQ(number(*database, "SELECT n FROM twice"), 1);
+  };
+  check("before");
+  run(*database, "UPDATE dims SET name = 'after'");
+  check("after");
 }
 
 // One side runs minutes ahead of the other, and then the other way round: the join is that of all rows.

@@ -137,6 +137,7 @@ Result<uint64_t> Journal::decide(const SinkDecision& decision) {
   ByteWriter record;
   record.put(RecordKind::kSinkDecision).put(uint64_t{0}).put(int64_t{0});
   record.text(decision.sink).put(decision.epoch).put(decision.tick).put(decision.rows).text(decision.prepared);
+  std::lock_guard lock(decisions_);
   return log_->append(record.view());
 }
 

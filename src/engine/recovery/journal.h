@@ -114,6 +114,8 @@ class Journal {
   ByteWriter& begin(const RecordHead& head);
   // Appends it. The sequence number is what wait() takes.
   Result<uint64_t> append();
+  // While it is held no decision is recorded: for a command whose record follows when it is done.
+  std::unique_lock<std::mutex> hold_decisions() { return std::unique_lock(decisions_); }
   // The room that begin()..append() of so many bytes needs: what then fails is not for want of space.
   Status make_room(size_t bytes);
   // With durability = sync: until the record is on disk.
@@ -135,6 +137,7 @@ class Journal {
   std::atomic<Durability> durability_{Durability::kBatch};
   bool recording_ = false, closed_ = false, begins_segment_ = false;
   ByteWriter record_;
+  std::mutex decisions_;
   std::mutex mutex_;  // the thread's
   std::condition_variable changed_;
   bool stopping_ = false;

@@ -242,7 +242,7 @@ uint64_t LaminarTransaction::flush(duckdb::ClientContext& context, bool may_merg
   if (!context.transaction.IsAutoCommit()) return rows;
   const Status status = apply_pending([&](std::span<const Change> changes) -> Status {
     if (changes.empty()) return {};
-    ASSIGN_OR_RETURN(rows, backend_.apply(changes));
+    ASSIGN_OR_RETURN(rows, backend_.apply_stoppable(changes, [&context] { return context.IsInterrupted(); }));
     return {};
   });
   // Another session was faster: the rows are chosen anew. A MERGE, which INSERT ... ON CONFLICT is too, inserts what it

@@ -229,6 +229,7 @@ void JoinOperator::push(uint32_t port, const data::Batch& batch) {
   if (batch.weights && !sides_[port]->has_weights() && std::any_of(batch.weights, batch.weights + batch.rows, [](int64_t w) { return w != 1; })) {
     return push_repeated(port, batch);
   }
+  if (change() && !change()->begin_push()) return;
   counters.rows_in += batch.rows;
   const Input& input = inputs_[port];
   JoinSide& own = *sides_[port];
@@ -261,18 +262,50 @@ void JoinOperator::push(uint32_t port, const data::Batch& batch) {
     }
     changes_.push_back({row, applied.slot, weight, 0, applied.fresh});
   }
-  for (uint32_t i = 0; i < count; ++i) {
-    // The row of a semi or anti join that was there before knows its matches.
-    if (!row_groups_[i] || (!pairs_out_ && port == 0 && !changes_[i].fresh)) continue;
-    timed_ ? meet_in_time(port, batch, i, row_groups_[i]) : meet(port, batch, i, row_groups_[i]);
-  }
-  if (logs_[1 - port] && !logs_[1 - port]->empty()) meet_log(port, batch, count);
-  settle(port, batch, count);
+  settled_ = 0;
+  stopped_ = false;
+  meet_all(port, batch, count);
+  if (stopped_) take_back(port, batch, count);
+  else settle(port, batch, count);
   deliver(single_);
   own.sweep();
   erase_empty_groups();
   if (logs_[port]) logs_[port]->append(batch, hashes_.data(), taking_part_.data(), count);
   if (logs_[1 - port]) index_log(1 - port);
+}
+
+void JoinOperator::meet_all(uint32_t port, const data::Batch& batch, uint32_t count) {
+  for (uint32_t i = 0; i < count && !stopped_; ++i) {
+    // The row of a semi or anti join that was there before knows its matches.
+    if (!row_groups_[i] || (!pairs_out_ && port == 0 && !changes_[i].fresh)) continue;
+    timed_ ? meet_in_time(port, batch, i, row_groups_[i]) : meet(port, batch, i, row_groups_[i]);
+  }
+  if (logs_[1 - port] && !logs_[1 - port]->empty()) meet_log(port, batch, count);
+}
+
+// The push has been stopped between two batches of pairs: those before go out once more with weights reversed, and the rows of
+// the batch leave their side, the last one first.
+void JoinOperator::take_back(uint32_t port, const data::Batch& batch, uint32_t count) {
+  JoinSide& own = *sides_[port];
+  std::vector<int64_t> weights(batch.rows);
+  data::Batch reversed = batch;
+  reversed.weights = weights.data();
+  for (Change& change : changes_) {
+    change.weight = weights[change.row] = -change.weight;
+    change.matches = 0;
+  }
+  settled_max_ = settled_;
+  settled_ = 0;
+  stopped_ = false;
+  if (settled_max_ > 0) meet_all(port, reversed, count);
+  CHECK(settled_ == settled_max_ && pairs_.rows == 0);
+  settled_max_ = kUnlimited;
+  for (uint32_t i = count; i-- > 0;) {
+    const JoinSide::Applied applied = own.apply(row_groups_[i], reversed, changes_[i].row);
+    if (applied.fresh && inputs_[port].counts) own.matches(applied.slot) = own.matches(changes_[i].slot);
+  }
+  deliver(single_);
+  change()->refuse();
 }
 
 // The partners that the log of the other side has.
@@ -309,7 +342,9 @@ void JoinOperator::index_log(uint32_t port) {
 // Lines up the partners that the key gives a change; whether they match is found for many at once.
 void JoinOperator::meet(uint32_t port, const data::Batch& batch, uint32_t change, const char* group) {
   const JoinSide& other = *sides_[1 - port];
-  for (uint32_t slot = other.first(group); slot != JoinSide::kNone; slot = other.next(slot)) add_pair(port, batch, change, slot);
+  for (uint32_t slot = other.first(group); slot != JoinSide::kNone; slot = other.next(slot)) {
+    if (!add_pair(port, batch, change, slot)) return;
+  }
 }
 
 // The same for the part of the chain that lies within the time bound, from its nearer end.
@@ -322,7 +357,9 @@ void JoinOperator::meet_in_time(uint32_t port, const data::Batch& batch, uint32_
   const int64_t greatest = port == 0 ? time_plus(time, upper_us_) : time_plus(time, -lower_us_);
   const int64_t newest = other.time(slot);
   if (newest <= greatest) {
-    for (; slot != JoinSide::kNone && other.time(slot) >= least; slot = other.next(slot)) add_pair(port, batch, change, slot);
+    for (; slot != JoinSide::kNone && other.time(slot) >= least; slot = other.next(slot)) {
+      if (!add_pair(port, batch, change, slot)) return;
+    }
     return;
   }
   const uint32_t end = other.last(group);
@@ -333,22 +370,24 @@ void JoinOperator::meet_in_time(uint32_t port, const data::Batch& batch, uint32_
     for (slot = end; slot != JoinSide::kNone; slot = other.previous(slot)) {
       const int64_t at = other.time(slot);
       if (at > greatest) return;
-      if (at >= least) add_pair(port, batch, change, slot);
+      if (at >= least && !add_pair(port, batch, change, slot)) return;
     }
     return;
   }
   for (; slot != JoinSide::kNone; slot = other.next(slot)) {
     const int64_t at = other.time(slot);
     if (at < least) return;
-    if (at <= greatest) add_pair(port, batch, change, slot);
+    if (at <= greatest && !add_pair(port, batch, change, slot)) return;
   }
 }
 
-inline void JoinOperator::add_pair(uint32_t port, const data::Batch& batch, uint32_t change, uint32_t slot) {
+inline bool JoinOperator::add_pair(uint32_t port, const data::Batch& batch, uint32_t change, uint32_t slot) {
   if (pairs_.full()) settle_pairs(port, batch);
+  if (stopped_) [[unlikely]] return false;
   const uint32_t at = pairs_.rows++;
   pair_slots_[at] = slot;
   pair_changes_[at] = change;
+  return true;
 }
 
 // The columns of the pairs lined up, one by one.
@@ -411,6 +450,10 @@ void JoinOperator::settle_pairs(uint32_t port, const data::Batch& batch) {
     } else if (!waits_) {
       append_single(1 - port, slot, after ? -weight : weight);
     }
+  }
+  if (ChangeRun* run = change()) {
+    settled_ += pairs_.rows;
+    stopped_ = settled_max_ != kUnlimited ? settled_ >= settled_max_ : run->should_stop(pairs_.rows) && sides_[port]->has_weights();
   }
   pairs_.clear();
 }

@@ -7,6 +7,8 @@
 // large: what goes beyond kHeldRowsMax comes out in pieces, each a whole number of changes, so that one row that meets
 // millions needs no memory for them. NULL keys never match.
 //
+// A change of a table that meets very many rows can be stopped between two batches of pairs (operators/change_run.h).
+//
 // With a time bound, left + lower <= right <= left + upper, a row leaves when no partner can come any more: a left row
 // when the right watermark is above its time + upper, a right row when the left watermark is above its time - lower.
 // Where rows without a match wait for that, they come out then, and only then. A row behind the watermark that earlier
@@ -56,6 +58,7 @@ class JoinOperator final : public Operator {
   static constexpr uint64_t kHeldRowsMax = 64 * 1024;
   // Chunks of a log that a push puts under their keys: a bound of its time.
   static constexpr uint32_t kChunksPerPush = 32;
+  static constexpr uint64_t kUnlimited = ~uint64_t{0};
 
   struct Input {
     std::vector<data::Type> types;
@@ -82,13 +85,16 @@ class JoinOperator final : public Operator {
   void push_repeated(uint32_t port, const data::Batch& batch);
   uint32_t select_rows(uint32_t port, const data::Batch& batch);
   bool takes_part(uint32_t port, const data::Batch& batch, uint32_t row);
+  void meet_all(uint32_t port, const data::Batch& batch, uint32_t count);
+  void take_back(uint32_t port, const data::Batch& batch, uint32_t count);
   void meet(uint32_t port, const data::Batch& batch, uint32_t change, const char* group);
   void meet_in_time(uint32_t port, const data::Batch& batch, uint32_t change, const char* group);
   void meet_log(uint32_t port, const data::Batch& batch, uint32_t count);
   // Rows of the log that have been asked for so often that it pays go under their keys.
   void index_log(uint32_t port);
   uint64_t rows_of(uint32_t port) const { return sides_[port]->rows().rows() + (logs_[port] ? logs_[port]->rows() : 0); }
-  void add_pair(uint32_t port, const data::Batch& batch, uint32_t change, uint32_t slot);
+  // False when no more are wanted.
+  bool add_pair(uint32_t port, const data::Batch& batch, uint32_t change, uint32_t slot);
   void settle(uint32_t port, const data::Batch& batch, uint32_t complete);
   void settle_pairs(uint32_t port, const data::Batch& batch);
   void fill_pairs(uint32_t port, const data::Batch& batch);
@@ -129,6 +135,9 @@ class JoinOperator final : public Operator {
   std::vector<char*> row_groups_, maybe_empty_;
   std::vector<Change> changes_;
   data::BatchBuffer pairs_, single_;
+  uint64_t settled_ = 0;  // pairs of the running push
+  uint64_t settled_max_ = kUnlimited;
+  bool stopped_ = false;  // no more pairs of the running push are wanted
   bool pairs_logged_ = false;  // pair_slots_ are rows of the other side's log
   RowSelector selector_;
   expr::RowErrors errors_;

@@ -59,6 +59,7 @@ inline void append(data::BatchBuffer& buffer, const Row& row, int64_t weight) {
 class Source final : public Operator {
  public:
   Source() : Operator(side_types()) {}
+  bool passes_at_once() const override { return true; }
   void push(uint32_t, const data::Batch& batch) override { emit(batch); }
   void finish(const TickInfo&) override { set_output_watermark(watermark); }
   int64_t watermark = data::kWatermarkNone;

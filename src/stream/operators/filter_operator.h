@@ -19,6 +19,7 @@ class FilterOperator final : public Operator {
   static Result<std::unique_ptr<FilterOperator>> make(const plan::FilterNode& node);
   void push(uint32_t port, const data::Batch& batch) override;
   void push_moves(uint32_t, KeyMoves moves) override { emit_moves(moves); }
+  bool passes_at_once() const override { return true; }
   bool saves_state() const override { return true; }  // it has none
   bool wants_input() const override { return !only_on_demand_ || has_outputs(); }
 

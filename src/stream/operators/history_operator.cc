@@ -24,7 +24,7 @@ void HistoryOperator::push(uint32_t, const data::Batch& batch) {
 
 void HistoryOperator::finish(const TickInfo& tick) {
   for (size_t i = 0; i < pending_used_; ++i) {
-    log_.append(tick.tick, pending_[i]->view());
+    if (!tick.taken_back) log_.append(tick.tick, pending_[i]->view());
     pending_[i]->clear();
   }
   pending_used_ = 0;

@@ -29,6 +29,7 @@ void OperatorMeter::finish(uint64_t stands_for) {
   }
   seen_.clear();
 }
+constinit thread_local ChangeRun* Operator::change_ = nullptr;
 
 void Operator::add_output(Operator* to, uint32_t port) {
   CHECK(port < to->ports_.size());
@@ -156,11 +157,15 @@ void Operator::emit(const data::Batch& batch) {
   } else {
     counters.emitted += batch.rows;
   }
+  const bool holds = change_ && !passes_at_once();
+  if (holds) ++change_->held;
   for (const Output& output : outputs_) {
     if (!output.to->wants_input()) continue;
+    if (change_ && change_->refused()) break;
     note(output.to);
     output.to->push(output.port, batch);
   }
+  if (holds) --change_->held;
   note(this);
 }
 

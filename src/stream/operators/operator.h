@@ -18,6 +18,7 @@
 
 #include "data/batch.h"
 #include "data/type.h"
+#include "stream/operators/change_run.h"
 #include "stream/operators/rejects.h"
 #include "stream/runtime/histogram.h"
 #include "stream/state/fixed_rows.h"
@@ -29,6 +30,7 @@ namespace laminar::stream {
 struct TickInfo {
   uint64_t tick = 0;
   int64_t now_us = 0;  // the clock argument
+  bool taken_back = false;  // its input was stopped: what was pushed adds up to nothing
 };
 
 // Rows by what became of them (law 13). rows_in = rows_out_of_filter... is checked per view from these.
@@ -148,6 +150,11 @@ class Operator {
   };
   Times times;
 
+  // Whether a push emits what it was given, row by row and at once, and the reverse of it when it is given the reverse.
+  virtual bool passes_at_once() const { return false; }
+  // The change of tables that is being pushed on this thread, or null.
+  static void set_change(ChangeRun* change) { change_ = change; }
+
   // Where a thread that runs operators notes which one is at work, for whoever watches that it does not take too long.
   static void note_at(std::atomic<const Operator*>* at) { noted_at_ = at; }
   static void note(Operator* op) {
@@ -167,8 +174,9 @@ class Operator {
   Operator* only_input() const { return inputs_.size() == 1 ? inputs_[0] : nullptr; }
   // Heads of the graph and of a core's part of it only; what is below follows at once.
   void set_output_idle(bool idle);
-  RejectedRows* rejects() { return rejects_; }
+  RejectedRows* rejects() { return change_ && change_->undoing() ? nullptr : rejects_; }
   bool correcting() const { return correcting_; }
+  static ChangeRun* change() { return change_; }
   // Declares how many inputs there are; call in the constructor. Default one.
   void set_ports(uint32_t ports) { ports_.assign(ports, {}); }
   // An idle port has the watermark of the others, and starts from there when it comes back.
@@ -192,6 +200,7 @@ class Operator {
   static constinit thread_local OperatorMeter* meter_;
 
   uint64_t tick_ns_ = 0;  // of the tick being measured
+  static constinit thread_local ChangeRun* change_;
 
   std::vector<data::Type> types_;
   std::vector<Output> outputs_;

@@ -14,6 +14,7 @@ class ScanOperator final : public Operator {
   // Port 0; `batch` has all columns of the object.
   void push(uint32_t port, const data::Batch& batch) override;
   void push_moves(uint32_t, KeyMoves moves) override { emit_moves(moves); }
+  bool passes_at_once() const override { return true; }
   bool saves_state() const override { return true; }  // it has none
 
  private:

@@ -12,6 +12,7 @@ class UnionAllOperator final : public Operator {
  public:
   explicit UnionAllOperator(const plan::UnionAllNode& node);
   void push(uint32_t port, const data::Batch& batch) override;
+  bool passes_at_once() const override { return true; }
   bool saves_state() const override { return true; }  // it has none
 };
 

@@ -24,6 +24,7 @@ class ViewStoreOperator final : public Operator {
     store_.end_tick();
     set_output_watermark(input_watermark());
   }
+  bool passes_at_once() const override { return true; }
   bool holds_content() const override { return true; }
   void scan_content(const BatchVisitor& visit) override { store_.scan(visit); }
   void share_content(const FixedVisitor& fixed, const BatchVisitor& rest) override { store_.share(fixed, rest); }

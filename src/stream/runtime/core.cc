@@ -19,19 +19,28 @@ void Core::connect(Stage* from, Stage* to) {
 
 void Core::disconnect(Stage* from, Stage* to) { std::erase(from->downstream, to); }
 
-void Core::run(std::span<const Input> inputs, std::span<Stage* const> extra, bool wake_clock_driven) {
+bool Core::run(std::span<const Input> inputs, std::span<Stage* const> extra, bool wake_clock_driven, ChangeRun* change) {
   const int64_t start_ns = monotonic_ns();
   watch_.begin(0, start_ns);
-  const TickInfo info{++tick_, clock_.now_us()};
+  TickInfo info{++tick_, clock_.now_us()};
   current_ = info;
   uint64_t rows = 0;
   for (const Input& input : inputs) rows += input.batch->rows;
   if (is_measured(rows)) Operator::set_meter(&meters_[0]);
+  Operator::set_change(change);
+  size_t pushed = 0;
   for (const Input& input : inputs) {
+    ++pushed;
+    if (change) change->begin_input(false);
     Operator::note(input.op);
     input.op->push(input.port, *input.batch);
     input.stage->active = true;
+    if (!change || !change->refused()) continue;
+    take_back(inputs.first(pushed), *change);
+    info.taken_back = true;
+    break;
   }
+  Operator::set_change(nullptr);
   for (Stage* stage : extra) stage->active = true;
   with_parts_.clear();
   for (Stage* stage : stages_) {
@@ -52,7 +61,23 @@ void Core::run(std::span<const Input> inputs, std::span<Stage* const> extra, boo
   }
   end_watch();
   whole_tick_.store(info.tick, std::memory_order_release);
+  reversed_.clear();
   tick_times_.record(static_cast<uint64_t>(monotonic_ns() - start_ns));
+  return !info.taken_back;
+}
+
+// The same pushes in the same order with weights reversed, the last one up to where it was refused.
+void Core::take_back(std::span<const Input> inputs, ChangeRun& change) {
+  change.begin_undo();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Input& input = inputs[i];
+    change.begin_input(i + 1 == inputs.size());
+    data::Batch batch = *input.batch;
+    std::vector<int64_t>& weights = reversed_.emplace_back(batch.rows);
+    for (uint32_t row = 0; row < batch.rows; ++row) weights[row] = -batch.weight(row);
+    batch.weights = weights.data();
+    input.op->push(input.port, batch);
+  }
 }
 
 void Core::run_apart(std::span<Stage* const> stages, Intake& intake) {

@@ -67,7 +67,8 @@ class Core {
   };
   // One tick with these inputs. `wake_clock_driven`: also finish stages that wait for the clock.
   // `extra` stages are finished whether they got input or not (end of a source, first tick of a view).
-  void run(std::span<const Input> inputs, std::span<Stage* const> extra, bool wake_clock_driven);
+  // With `change` the pushes may be stopped, and are taken back then: false, and nothing has changed but the tick's number.
+  bool run(std::span<const Input> inputs, std::span<Stage* const> extra, bool wake_clock_driven, ChangeRun* change = nullptr);
 
   // Finishes these stages alone, with what the intake has for them: a view that catches up. No tick passes.
   void run_apart(std::span<Stage* const> stages, Intake& intake);
@@ -108,6 +109,7 @@ class Core {
   Histogram& tick_times() { return tick_times_; }
 
  private:
+  void take_back(std::span<const Input> inputs, ChangeRun& change);
   void finish(std::span<Operator* const> operators, const TickInfo& info);
   void run_parts(std::span<Stage* const> stages, Intake& intake, const TickInfo& info);
   void run_part(uint32_t core, uint32_t thread);
@@ -134,6 +136,7 @@ class Core {
     uint32_t level = 0, cores = 0;
     bool measured = false;
   } job_;
+  std::vector<std::vector<int64_t>> reversed_;  // weights, while a change is taken back
   uint64_t tick_ = 0;
   std::atomic<uint64_t> whole_tick_{0};
   TickInfo current_;
