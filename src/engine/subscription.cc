@@ -28,11 +28,13 @@ void Subscription::push(uint32_t, const data::Batch& batch) {
 void Subscription::finish(const stream::TickInfo& tick) {
   set_output_watermark(input_watermark());
   const bool end = output_watermark() == data::kWatermarkEnded;
-  if (tick.taken_back && !held_) {
+  has_held_ |= held_ && current_->used > 0;
+  if (tick.taken_back && !has_held_) {
     for (size_t i = 0; i < current_->used; ++i) current_->buffers[i]->clear();
     current_->used = 0;
   }
   if (current_->used > 0 && !held_) {
+    has_held_ = false;
     current_->tick = tick.tick;
     current_->watermark = output_watermark();
     if (callback_) {

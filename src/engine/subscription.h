@@ -54,6 +54,7 @@ class Subscription final : public stream::Operator {
 
   Callback callback_;
   bool held_ = false;
+  bool has_held_ = false;  // current_ has rows that came while held
   const uint64_t rows_max_;
   std::unique_ptr<TickRows> current_;  // the running tick's
   std::mutex mutex_;

@@ -75,11 +75,15 @@ std::optional<FormTerm> form_term(const Expr& expression, const plan::Node& inpu
     }
     case ExprKind::kCast: {
       // A number that is cast to a time means something else.
-      if (expression.type.kind != data::TypeKind::kTimestamp || expression.args[0]->kind != ExprKind::kColumn ||
+      if (!expression.type.is_timestamp() || expression.type.kind == data::TypeKind::kTimestampTz ||
           expression.args[0]->type.kind == data::TypeKind::kInt64) {
         return std::nullopt;
       }
-      return form_term(*expression.args[0], input);
+      auto time = form_term(*expression.args[0], input);
+      if (!time) return std::nullopt;
+      if (expression.type.kind == data::TypeKind::kTimestampS) time->term.slack_us += 1'000'000;
+      if (expression.type.kind == data::TypeKind::kTimestampMs) time->term.slack_us += 1'000;
+      return time;
     }
     case ExprKind::kCall: {
       if (expression.args.size() != 2 || (expression.op != Op::kAdd && expression.op != Op::kSubtract)) return std::nullopt;
