@@ -87,6 +87,9 @@ INSTANTIATE_TEST_SUITE_P(
         Plan{"hop", "SELECT window_start, k, count(*) AS c FROM s GROUP BY k, HOP(ts, INTERVAL '2 seconds', INTERVAL '10 seconds') EMIT ON WINDOW CLOSE"},
         Plan{"session", "SELECT window_start, k, count(*) AS c FROM s GROUP BY k, SESSION(ts, INTERVAL '500 milliseconds') EMIT ON WINDOW CLOSE"},
         Plan{"top_n", "SELECT k, v, window_start FROM TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '10 seconds') QUALIFY row_number() OVER (PARTITION BY window_start ORDER BY v DESC) <= 3 EMIT ON WINDOW CLOSE"},
+        Plan{"asof", "SELECT a.k, a.v, b.v AS w FROM s a ASOF LEFT JOIN s b ON a.k = b.k AND a.ts > b.ts"},
+        Plan{"asof_final", "SELECT a.k, a.v, b.v AS w FROM s a ASOF LEFT JOIN s b ON a.k = b.k AND NEAREST(a.ts, b.ts) TOLERANCE INTERVAL '1 second' EMIT FINAL"},
+        Plan{"horizon", "SELECT a.k, a.v, horizon, b.v AS w FROM s a ASOF JOIN s b ON a.k = b.k AND a.ts >= b.ts HORIZON (INTERVAL '0 s', INTERVAL '2 s')"},
         Plan{"union_all", "SELECT k, v FROM s WHERE v < 100 UNION ALL SELECT k, v FROM s WHERE v > 900"}),
     [](const auto& info) { return std::string(info.param.name); });
 

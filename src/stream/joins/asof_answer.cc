@@ -12,6 +12,10 @@ using data::kWatermarkNone;
 using Entry = TimeRing::Entry;
 using Match = plan::AsofNode::Match;
 
+namespace {
+constexpr size_t kAhead = 8;  // of rows whose key is brought into the cache
+}  // namespace
+
 void AsofOperator::mark_dirty(uint32_t slot) {
   if (left_rows_[slot].dirty) return;
   left_rows_[slot].dirty = true;
@@ -151,7 +155,12 @@ void AsofOperator::flush() {
 
 // Answers what is new or may have changed.
 void AsofOperator::settle() {
-  for (const uint32_t slot : dirty_) {
+  for (size_t i = 0; i < dirty_.size(); ++i) {
+    if (i + 2 * kAhead < dirty_.size()) {
+      __builtin_prefetch(left_rows_[dirty_[i + 2 * kAhead]].group + group_at_);
+      group_of(left_rows_[dirty_[i + kAhead]].group).right.prefetch();
+    }
+    const uint32_t slot = dirty_[i];
     LeftRow& left = left_rows_[slot];
     left.dirty = false;
     Group& group = group_of(left.group);
@@ -201,7 +210,6 @@ void AsofOperator::release_waiting(int64_t limit) {
 }
 
 void AsofOperator::answer_waiting() {
-  constexpr size_t kAhead = 8;
   const size_t count = final_.size();
   for (size_t i = 0; i < count; ++i) {
     if (i + 2 * kAhead < count) {
