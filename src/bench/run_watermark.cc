@@ -18,6 +18,7 @@ namespace {
 constexpr ArgumentSpec kArguments[] = {
     {"keys", "N", "keys, each with a watermark of its own (1M)"},
     {"rows", "N", "rows (8M)"},
+    {"windows", "N", "windows of 10 seconds that they fall into (2)"},
     {"repeat", "R", "runs of each kind, in turn; times are medians (5)"},
     {"tick-rows", "N", "rows of a tick (16384)"},
     {"seed", "N", "other seeds give other rows (1)"},
@@ -26,7 +27,6 @@ constexpr ArgumentSpec kArguments[] = {
 
 constexpr int64_t kSecondUs = 1'000'000;
 constexpr int64_t kFirstTimeUs = 1'767'225'600 * kSecondUs;  // 2026-01-01
-constexpr int64_t kSpanUs = 80 * kSecondUs;                  // of event time, with windows of 10 seconds
 
 struct Rows {
   explicit Rows(uint64_t rows)
@@ -83,15 +83,17 @@ Status compare_cost(const Arguments& arguments, uint64_t keys, uint64_t count, P
   ASSIGN_OR_RETURN(const uint64_t repeats, arguments.number("repeat", 5, 1, 1000));
   ASSIGN_OR_RETURN(const uint64_t tick_rows, arguments.number("tick-rows", 16384, 1, 1 << 20));
   ASSIGN_OR_RETURN(const uint64_t seed, arguments.number("seed", 1, 0, ~uint64_t{0}));
+  ASSIGN_OR_RETURN(const uint64_t windows, arguments.number("windows", 2, 1, 1000));
+  const double span_us = static_cast<double>(windows) * 10 * kSecondUs;
   std::mt19937_64 random(seed);
   Rows rows(count);
   for (uint64_t i = 0; i < count; ++i) {
-    rows.add(static_cast<int64_t>(random() % keys), kFirstTimeUs + static_cast<int64_t>(static_cast<double>(i) / static_cast<double>(count) * kSpanUs));
+    rows.add(static_cast<int64_t>(random() % keys), kFirstTimeUs + static_cast<int64_t>(static_cast<double>(i) / static_cast<double>(count) * span_us));
   }
   rows.flush();
-  std::printf("count per key and 10 seconds: %llu rows of %llu keys, ticks of %llu, CPU ns per row, median of %llu runs\n",
-              static_cast<unsigned long long>(count), static_cast<unsigned long long>(keys), static_cast<unsigned long long>(tick_rows),
-              static_cast<unsigned long long>(repeats));
+  std::printf("count per key and 10 seconds: %llu rows of %llu keys in %llu windows, ticks of %llu, CPU ns per row, median of %llu runs\n",
+              static_cast<unsigned long long>(count), static_cast<unsigned long long>(keys), static_cast<unsigned long long>(windows),
+              static_cast<unsigned long long>(tick_rows), static_cast<unsigned long long>(repeats));
   const std::string modes = arguments.text("emit", "both");
   for (const char* emit : {"EMIT ON UPDATE", "EMIT ON WINDOW CLOSE"}) {
     if (modes != "both" && (modes == "update") != (std::string(emit) == "EMIT ON UPDATE")) continue;

@@ -11,6 +11,7 @@
 #include "plan/properties.h"
 #include "sql/catalog/object_kind.h"
 #include "sql/statements/surroundings.h"
+#include "stream/build/column_use.h"
 #include "stream/state/saved_state.h"
 
 namespace laminar::engine {
@@ -284,6 +285,14 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
       source_time.partition_column = static_cast<uint32_t>(by - columns.begin());
     }
     RETURN_IF_ERROR(set_key_watermarks(statement, time_values, *object, source_time));
+    source_time.by_clock = statement.columns.size() > source_time.column && statement.columns[source_time.column].is_processing_time;
+    if (statement.watermark && statement.watermark->when) {
+      source_time.when = statement.watermark->when;
+      if (!stream::never_fails(*source_time.when)) {
+        return Status(ErrorCode::kInvalidWatermark, "the condition of WATERMARK ... WHEN may fail for a row; use what cannot, such as TRY_CAST for CAST",
+                      statement.watermark->when_offset);
+      }
+    }
     object->time_form.resize(columns.size());
     RETURN_IF_ERROR(set_event_time(*found, time_unit, watermark_offset, *object, source_time));
     time = source_time;
@@ -305,7 +314,12 @@ Status Database::create_source(const sql::CreateSource& statement, data::Schema 
   core_.add(stage.get());
   Entry& item = add_entry(std::move(object));
   item.source = std::move(stage);
-  RETURN_IF_ERROR(record_ddl(command, &item, RecordKind::kSource, [&](ByteWriter& out) { encode_source(statement, given_columns, out); }));
+  // A condition is bound anew at recovery.
+  if (statement.watermark && statement.watermark->when) {
+    RETURN_IF_ERROR(record_ddl(command, &item, RecordKind::kStatement, [&](ByteWriter& out) { out.text(statement.statement_text); }));
+  } else {
+    RETURN_IF_ERROR(record_ddl(command, &item, RecordKind::kSource, [&](ByteWriter& out) { encode_source(statement, given_columns, out); }));
+  }
   return settle(lock, command);
 }
 

@@ -222,5 +222,42 @@ TEST(KeyWatermarkLaw, OverAStream) {
       for (const int cores : {1, 2}) check({window, mode, kLateness[1], "WHERE v > 5"}, rows, {first_seed(), 4, cores, true});
 }
 
+// So many groups that those whose keys have passed them are let go of before anything asks for it: nothing is seen of that.
+TEST(KeyWatermarkLaw, ManyKeys) {
+  Database::Options options;
+  options.manual_clock = true;
+  options.manual_clock_start_us = kStart;
+  auto database = Database::open("", options);
+  ASSERT_TRUE(database.ok());
+  std::string sql;
+  for (const char* name : {"keyed", "plain"}) {
+    const std::string n = name;
+    sql += "CREATE SOURCE " + n + " (k BIGINT, id BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts" + (n == "keyed" ? " PER KEY (k)" : "") +
+           ") WITH (connector = 'memory');"
+           "CREATE MATERIALIZED VIEW " + n + "_counts AS SELECT k, window_start, count(*) AS c, max(id) AS m FROM " + n +
+           " GROUP BY k, TUMBLE(ts, INTERVAL '10 seconds');";
+  }
+  ASSERT_TRUE((*database)->execute(sql).ok());
+  std::mt19937_64 random(first_seed());
+  std::vector<std::unique_ptr<Appender>> appenders;
+  for (const char* name : {"keyed", "plain"}) {
+    auto appender = (*database)->appender(name);
+    ASSERT_TRUE(appender.ok());
+    appenders.push_back(appender.take());
+  }
+  for (int64_t i = 0; i < 400'000; ++i) {
+    const int64_t key = static_cast<int64_t>(random() % (i < 200'000 ? 60'000 : 30'000));
+    for (auto& appender : appenders) {
+      appender->add(key).add(i).add(kStart + i * 200);
+      ASSERT_TRUE(appender->end_row().ok());
+    }
+  }
+  for (auto& appender : appenders) ASSERT_TRUE(appender->flush().ok());
+  std::vector<std::string> lines;
+  add_lines(**database, "SELECT count(*) FROM ((FROM keyed_counts EXCEPT FROM plain_counts) UNION ALL (FROM plain_counts EXCEPT FROM keyed_counts))", lines);
+  add_lines(**database, "SELECT (SELECT count(*) FROM keyed_counts) = (SELECT count(*) FROM plain_counts)", lines);
+  EXPECT_EQ(lines, (std::vector<std::string>{"0|", "true|"}));
+}
+
 }  // namespace
 }  // namespace laminar

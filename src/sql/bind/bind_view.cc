@@ -8,10 +8,15 @@
 #include <duckdb/parser/query_node/select_node.hpp>
 #include <duckdb/parser/statement/select_statement.hpp>
 #include <duckdb/parser/tableref/basetableref.hpp>
+#include <duckdb/planner/binder.hpp>
+#include <duckdb/planner/expression/list.hpp>
+#include <duckdb/planner/expression_binder/where_binder.hpp>
+#include <duckdb/planner/expression_iterator.hpp>
 #include <duckdb/planner/operator/list.hpp>
 
 #include "base/check.h"
 #include "base/options.h"
+#include "duck/types.h"
 #include "plan/properties.h"
 #include "sql/bind/asof_ast.h"
 #include "sql/bind/bind_failure.h"
@@ -683,6 +688,48 @@ Result<expr::ExprPtr> bind_predicate(duckdb::ClientContext& context, Backend&, c
     const std::vector<uint32_t>& columns = static_cast<const plan::ScanNode*>(node)->source_columns;
     for (expr::ExprPtr& term : terms) term = expr::remap_columns(term, columns);
     return terms.size() == 1 ? terms[0] : expr::call(expr::Op::kAnd, boolean, std::move(terms));
+  });
+}
+
+// Column references as positions.
+static void refer_by_position(duckdb::unique_ptr<duckdb::Expression>& bound) {
+  if (bound->GetExpressionClass() == duckdb::ExpressionClass::BOUND_SUBQUERY) {
+    throw BindFailure(ErrorCode::kNotImplemented, "a subquery in WATERMARK ... WHEN: the condition is about one row", location_of(*bound));
+  }
+  if (bound->GetExpressionClass() == duckdb::ExpressionClass::BOUND_COLUMN_REF) {
+    const auto& column = bound->Cast<duckdb::BoundColumnRefExpression>();
+    bound = duckdb::make_uniq<duckdb::BoundReferenceExpression>(column.return_type, column.binding.column_index);
+    return;
+  }
+  duckdb::ExpressionIterator::EnumerateChildren(*bound, [](duckdb::unique_ptr<duckdb::Expression>& child) { refer_by_position(child); });
+}
+
+Result<expr::ExprPtr> bind_row_condition(duckdb::ClientContext& context, const std::string& source, const data::Schema& columns,
+                                         const std::string& condition_text) {
+  return guarded(condition_text, [&]() -> Result<expr::ExprPtr> {
+    duckdb::ParserOptions options;
+    options.extensions = nullptr;
+    // DuckDB puts its own SELECT before the list: see bind_predicate().
+    auto conditions = duckdb::Parser::ParseExpressionList(condition_text.substr(std::string_view("SELECT ").size()), options);
+    if (conditions.size() != 1) throw BindFailure(ErrorCode::kSyntaxError, "one condition is expected", -1);
+    duckdb::vector<std::string> names;
+    duckdb::vector<duckdb::LogicalType> types;
+    std::vector<plan::OutputColumn> inputs;
+    for (const data::Field& field : columns) {
+      names.push_back(field.name);
+      types.push_back(duck::type_to_duckdb(field.type));
+      inputs.push_back({field.name, field.type, std::nullopt});
+    }
+    auto binder = duckdb::Binder::CreateBinder(context);
+    binder->bind_context.AddGenericBinding(binder->GenerateTableIndex(), source, names, types);
+    duckdb::WhereBinder where(*binder, context);
+    auto bound = where.Bind(conditions[0]);
+    if (bound->IsVolatile()) {
+      throw BindFailure(ErrorCode::kNotIncremental, "the condition of WATERMARK ... WHEN must give the same for the same row", location_of(*bound));
+    }
+    refer_by_position(bound);
+    Translator translator(context, QueryFacts());
+    return translator.expression(*bound, inputs);
   });
 }
 

@@ -35,4 +35,9 @@ Result<plan::ViewPlan> bind_query(duckdb::ClientContext& context, Backend& backe
 Result<expr::ExprPtr> bind_predicate(duckdb::ClientContext& context, Backend& backend, const Object& object,
                                      const std::string& predicate_text);
 
+// The condition of WATERMARK ... WHEN, over the columns of a source that is not there yet. Blanks stand before it, so
+// positions are the script's.
+Result<expr::ExprPtr> bind_row_condition(duckdb::ClientContext& context, const std::string& source, const data::Schema& columns,
+                                         const std::string& condition_text);
+
 }  // namespace laminar::sql

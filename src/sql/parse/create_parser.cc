@@ -153,7 +153,7 @@ class ColumnListParser {
     return {};
   }
 
-  // WATERMARK FOR ts AS ts [- INTERVAL ...] [PER KEY (column, ...)]
+  // WATERMARK FOR ts [AS ts [- INTERVAL ...]] [PER KEY (column, ...)] [WHEN condition]
   Status read_watermark() {
     if (source_.watermark) return Status(ErrorCode::kSyntaxError, "WATERMARK is given twice", cursor_.offset());
     WatermarkClause watermark;
@@ -161,17 +161,19 @@ class ColumnListParser {
     cursor_.accept_all({"WATERMARK", "FOR"});
     watermark_column_offset_ = cursor_.offset();
     ASSIGN_OR_RETURN(watermark.column, cursor_.name("a column"));
-    RETURN_IF_ERROR(cursor_.expect("AS"));
-    const int64_t offset = cursor_.offset();
-    ASSIGN_OR_RETURN(const std::string column, cursor_.name("the column " + watermark.column));
-    if (!same_name(column, watermark.column)) {
-      return Status(ErrorCode::kInvalidWatermark,
-                    "a watermark follows its own column: expected " + watermark.column + ", found " + column, offset);
-    }
-    if (cursor_.accept_symbol("-")) {
-      ASSIGN_OR_RETURN(const IntervalLiteral delay,
-                       read_interval(cursor_, IntervalSign::kNotNegative, "the watermark's delay"));
-      watermark.delay_us = delay.us;
+    if (!cursor_.is("WHEN")) {
+      RETURN_IF_ERROR(cursor_.expect("AS"));
+      const int64_t offset = cursor_.offset();
+      ASSIGN_OR_RETURN(const std::string column, cursor_.name("the column " + watermark.column));
+      if (!same_name(column, watermark.column)) {
+        return Status(ErrorCode::kInvalidWatermark,
+                      "a watermark follows its own column: expected " + watermark.column + ", found " + column, offset);
+      }
+      if (cursor_.accept_symbol("-")) {
+        ASSIGN_OR_RETURN(const IntervalLiteral delay,
+                         read_interval(cursor_, IntervalSign::kNotNegative, "the watermark's delay"));
+        watermark.delay_us = delay.us;
+      }
     }
     if (cursor_.is("PER")) {
       watermark.key_offset = cursor_.offset();
@@ -179,11 +181,32 @@ class ColumnListParser {
       RETURN_IF_ERROR(cursor_.expect("KEY"));
       ASSIGN_OR_RETURN(watermark.key, cursor_.name_list("a column"));
     }
+    if (cursor_.accept("WHEN")) RETURN_IF_ERROR(read_condition(watermark));
     if (!cursor_.is_symbol(",") && !cursor_.is_symbol(")")) {
       return cursor_.unexpected(!watermark.key.empty() ? ", or )" : watermark.delay_us ? "PER KEY (column, ...), , or )" : "- INTERVAL '...', PER KEY (column, ...), , or )");
     }
     source_.watermark = std::move(watermark);
     return {};
+  }
+
+  // To the comma or bracket that ends the clause.
+  Status read_condition(WatermarkClause& watermark) {
+    watermark.when_offset = cursor_.offset();
+    int64_t end = watermark.when_offset;
+    while (!cursor_.at_end() && !cursor_.is_symbol(",") && !cursor_.is_symbol(")")) {
+      end = cursor_.peek().end;
+      if (!cursor_.accept_symbol("(")) {
+        cursor_.take();
+        continue;
+      }
+      if (!cursor_.skip_to_closing()) return cursor_.unexpected(")");
+      end = cursor_.peek().end;
+      cursor_.take();
+    }
+    if (end == watermark.when_offset) return cursor_.unexpected("a condition");
+    watermark.when_text.assign(watermark.when_offset, ' ');
+    watermark.when_text += cursor_.script().substr(watermark.when_offset, end - watermark.when_offset);
+    return check_condition(watermark.when_text, watermark.when_offset, end);
   }
 
   bool has_column(std::string_view name) const {

@@ -12,6 +12,10 @@
 #include <variant>
 #include <vector>
 
+namespace laminar::expr {
+struct Expr;
+}
+
 namespace laminar::sql {
 
 // One `key = value` of a WITH (...) list, unchecked: option tables check it where its meaning is known.
@@ -44,7 +48,11 @@ struct WatermarkClause {
   std::string column;
   int64_t delay_us = 0;  // WATERMARK FOR ts AS ts - INTERVAL delay
   std::vector<std::string> key;  // PER KEY (columns); empty: one watermark for all rows
-  int64_t offset = -1, key_offset = -1;
+  // WHEN condition: only rows for which it holds move the watermark. The text has blanks before it, so offsets are the
+  // script's; the condition is bound by whoever carries the statement out.
+  std::string when_text;
+  std::shared_ptr<const expr::Expr> when;
+  int64_t offset = -1, key_offset = -1, when_offset = -1;
 };
 
 struct CreateSource {

@@ -175,7 +175,12 @@ class Handler final : public StatementHandler {
   Bound bind_body(duckdb::ClientContext& context, const CreateSource& create) {
     RETURN_IF_ERROR(check_object_name(create.name));
     ASSIGN_OR_RETURN(data::Schema schema, source_schema(context, create));
-    return ddl([backend = backend_, create, schema = std::move(schema)](duckdb::ClientContext&) -> Status {
+    std::shared_ptr<const expr::Expr> when;
+    if (create.watermark && !create.watermark->when_text.empty()) {
+      ASSIGN_OR_RETURN(when, bind_row_condition(context, create.name.name, schema, create.watermark->when_text));
+    }
+    return ddl([backend = backend_, create = CreateSource(create), when, schema = std::move(schema)](duckdb::ClientContext&) mutable -> Status {
+      if (when) create.watermark->when = when;
       return at_name(backend->create_source(create, schema), create.name.offset);
     });
   }

@@ -10,8 +10,8 @@ namespace {
 constexpr size_t kSlotsMin = 64;
 }
 
-KeyedGroups::KeyedGroups(const plan::AggregateNode& node, GroupShape& shape)
-    : shape_(shape), link_offset_(shape.append(sizeof(Link))), slots_(kSlotsMin), mask_(kSlotsMin - 1) {
+KeyedGroups::KeyedGroups(const plan::AggregateNode& node, GroupShape& shape, bool lists)
+    : shape_(shape), link_offset_(lists ? shape.append(sizeof(Link)) : 0), slots_(kSlotsMin), mask_(kSlotsMin - 1) {
   std::vector<uint32_t> columns;  // of the input, by key of the shape
   for (const plan::AggregateNode::GroupOutput& group : node.groups)
     if (group.kind == plan::AggregateNode::GroupOutput::Kind::kKey) columns.push_back(group.column);
@@ -23,10 +23,6 @@ KeyedGroups::KeyedGroups(const plan::AggregateNode& node, GroupShape& shape)
   bool all = keys_.size() == columns.size();
   for (uint32_t k = 0; all && k < keys_.size(); ++k) all = keys_[k] == k;
   if (all) keys_.clear();
-}
-
-uint64_t KeyedGroups::key_of(const char* group) const {
-  return KeyMove::of_hash(keys_.empty() ? group_header(group).hash : hash_group_keys(shape_, group, keys_));
 }
 
 void KeyedGroups::insert(char* group, void* owner) {
@@ -67,7 +63,7 @@ void KeyedGroups::free_slot(size_t hole) {
 }
 
 void KeyedGroups::grow() {
-  std::vector<Slot> old(2 * slots_.size());
+  Slots old(2 * slots_.size());
   old.swap(slots_);
   mask_ = slots_.size() - 1;
   for (const Slot& slot : old)

@@ -23,8 +23,14 @@ class KeyedGroups {
     void* owner;
   };
 
-  // Takes room in the groups' rows. `node`: its groups and close_key say which of the keys count.
-  KeyedGroups(const plan::AggregateNode& node, GroupShape& shape);
+  // `node`: its groups and close_key say which of the keys count. `lists`: takes room in the groups' rows; without it only
+  // key_of() is of use.
+  KeyedGroups(const plan::AggregateNode& node, GroupShape& shape, bool lists = true);
+
+  // The key of a group, as the source knows it.
+  uint64_t key_of(const char* group) const {
+    return KeyMove::of_hash(keys_.empty() ? group_header(group).hash : hash_group_keys(shape_, group, keys_));
+  }
 
   bool linked(const char* group) const { return link(group).owner != nullptr; }
   void* owner(const char* group) const { return link(group).owner; }
@@ -57,6 +63,12 @@ class KeyedGroups {
     for (char* group = slots_[at].first; group; group = link(group).next) visit(group, link(group).owner);
   }
   void prefetch(uint64_t key) const { __builtin_prefetch(&slots_[key & mask_]); }
+  void prefetch_first(uint64_t key) const {
+    if (const char* group = slots_[key & mask_].first) {
+      __builtin_prefetch(group);
+      __builtin_prefetch(group + link_offset_);
+    }
+  }
   size_t held_bytes() const { return slots_.capacity() * sizeof(Slot); }
 
  private:
@@ -70,7 +82,6 @@ class KeyedGroups {
   };
   Link& link(char* group) const { return *reinterpret_cast<Link*>(group + link_offset_); }
   const Link& link(const char* group) const { return *reinterpret_cast<const Link*>(group + link_offset_); }
-  uint64_t key_of(const char* group) const;
   // The slot of the key, or the free one where it would be.
   size_t find(uint64_t key) const {
     size_t at = key & mask_;
@@ -83,7 +94,8 @@ class KeyedGroups {
   const GroupShape& shape_;
   std::vector<uint32_t> keys_;  // of the shape; empty: all of them, in order
   uint32_t link_offset_;
-  std::vector<Slot> slots_;
+  using Slots = std::vector<Slot, StateAllocator<Slot>>;
+  Slots slots_;
   uint64_t mask_, size_ = 0;
 };
 

@@ -466,7 +466,7 @@ class SessionAggregate final : public AggregateOperator {
     dead_.clear();
   }
 
-  static constexpr uint32_t kPrefetchAhead = 8;
+  static constexpr uint32_t kPrefetchAhead = 16;
 
   int64_t gap_;
   int64_t link_floor_ = data::kWatermarkNone;  // of rows that have no watermark of their own

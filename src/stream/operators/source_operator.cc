@@ -72,6 +72,35 @@ SourceOperator::SourceOperator(std::vector<data::Type> types, std::optional<Sour
     for (const uint32_t column : time_->key_columns) key_types.push_back(this->types()[column]);
     by_key_ = std::make_unique<Keying>(*time_, key_types);
   }
+  if (time_ && time_->when) {
+    when_ = expr::Program::compile({time_->when}, this->types()).take();
+    when_rows_.resize(data::kBatchRowsMax);
+    marks_.resize(data::validity_words(data::kBatchRowsMax));
+  }
+}
+
+const uint64_t* SourceOperator::marked_rows(const data::Batch& batch) {
+  if (!when_) return nullptr;
+  when_errors_.items.clear();
+  const uint32_t count = when_->select(batch, when_rows_.data(), when_errors_);
+  std::fill(marks_.begin(), marks_.end(), 0);
+  for (uint32_t i = 0; i < count; ++i) marks_[when_rows_[i] >> 6] |= uint64_t{1} << (when_rows_[i] & 63);
+  return marks_.data();
+}
+
+// WatermarkTracker::advance() where some rows alone move the watermark.
+WatermarkTracker::Judged SourceOperator::advance_marked(uint32_t partition, const data::Batch& batch, const int64_t* times,
+                                                        const uint64_t* validity) {
+  const uint64_t* marks = marked_rows(batch);
+  WatermarkTracker::Judged judged;
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    const bool null = validity && !(validity[row >> 6] >> (row & 63) & 1);
+    const bool future = !null && tracker_.is_future(times[row], now_us_);
+    row_watermark_[row] = tracker_.advance_row(partition, null ? 0 : times[row], null || future || !marked(marks, row), now_us_);
+    judged.any_behind |= !null && times[row] <= row_watermark_[row];
+    judged.future_rows += future;
+  }
+  return judged;
 }
 
 const KeyWatermarks* SourceOperator::key_watermarks() const { return by_key_ ? &by_key_->watermarks : nullptr; }
@@ -113,6 +142,7 @@ void SourceOperator::push_kept(uint32_t partition, const data::Batch& batch) {
     if (by_key_) tracker_.touch(partition, now_us_);
     const WatermarkTracker::Judged judged =
         by_key_ ? advance_keys(batch, times, column.validity)
+        : when_ ? advance_marked(partition, batch, times, column.validity)
                 : tracker_.advance(partition, times, column.validity, batch.rows, now_us_, row_watermark_.data());
     if (judged.any_behind) out.row_watermark = row_watermark_.data();
     if (judged.future_rows > 0) report_future(batch, times, column.validity);
@@ -130,7 +160,7 @@ WatermarkTracker::Judged SourceOperator::advance_keys(const data::Batch& batch, 
   Keying& by = *by_key_;
   for (size_t k = 0; k < by.columns.size(); ++k) by.columns[k] = batch.columns[time_->key_columns[k]];
   hash_keys(by.shape, by.columns, batch.rows, by.hashes.data());
-  return by.watermarks.advance(by.hashes.data(), times, validity, batch.rows, tracker_, now_us_, row_watermark_.data(), by.moves);
+  return by.watermarks.advance(by.hashes.data(), times, validity, marked_rows(batch), batch.rows, tracker_, now_us_, row_watermark_.data(), by.moves);
 }
 
 void SourceOperator::push_by_column(const data::Batch& batch) {
@@ -140,6 +170,7 @@ void SourceOperator::push_by_column(const data::Batch& batch) {
   const data::Column& column = batch.columns[time_->column];
   const int64_t* times = event_times_us(time_type(), column, batch.rows, times_.data());
   if (first_watermark_ == data::kWatermarkNone) note_first(times, column, batch.rows);
+  const uint64_t* marks = marked_rows(batch);
   bool any_behind = false, any_future = false;
   for (uint32_t row = 0; row < batch.rows; ++row) {
     const uint32_t partition = static_cast<uint32_t>(by.number(key, row) - 1);
@@ -152,7 +183,7 @@ void SourceOperator::push_by_column(const data::Batch& batch) {
     }
     const bool future = tracker_.is_future(times[row], now_us_);
     any_future |= future;
-    row_watermark_[row] = tracker_.advance_row(partition, times[row], future, now_us_);
+    row_watermark_[row] = tracker_.advance_row(partition, times[row], future || !marked(marks, row), now_us_);
     any_behind |= times[row] <= row_watermark_[row];
   }
   counters.rows_in += batch.rows;
@@ -234,6 +265,10 @@ void SourceOperator::report_future(const data::Batch& batch, const int64_t* time
 
 void SourceOperator::finish(const TickInfo& tick) {
   now_us_ = tick.now_us;
+  if (time_ && time_->by_clock) {
+    for (uint32_t p = 0; p < partition_count(); ++p)
+      if (!tracker_.partition_ended(p)) tracker_.advance_to(p, now_us_ - time_->watermark.delay_us, now_us_);
+  }
   if (ending_) tracker_.end_all();
   if (held()) tracker_.keep_alive(tick.now_us);
   const int64_t combined = tracker_.combine(tick.now_us);
@@ -241,7 +276,7 @@ void SourceOperator::finish(const TickInfo& tick) {
     by_key_->watermarks.raise_floor(combined);  // what was said of all rows: ADVANCE WATERMARK, the end
     by_key_->handed.swap(by_key_->moves);
     by_key_->moves.clear();
-    emit_moves(by_key_->handed);
+    emit_moves({by_key_->handed, &by_key_->watermarks});
   }
   // First: one that comes back must not count with its new watermark among those that are idle.
   set_output_idle(tracker_.all_idle());

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "expr/program.h"
 #include "stream/operators/operator.h"
 #include "stream/state/row_selector.h"
 #include "stream/time/key_watermarks.h"
@@ -34,6 +35,10 @@ struct SourceTime {
   // PER KEY: the columns that are the key, and how far behind the greatest watermark of all no key lies; < 0: any.
   std::vector<uint32_t> key_columns = {};
   int64_t key_floor_us = -1;
+  // Only rows for which it is true move the watermark; null: all do. A BOOLEAN over the source's columns that never fails.
+  expr::ExprPtr when = nullptr;
+  // The column is the clock's time, so no row comes from before it: the watermark follows the clock without rows, too.
+  bool by_clock = false;
 };
 
 class SourceOperator;
@@ -50,6 +55,7 @@ class DriftLimit {
 class SourceOperator final : public Operator {
  public:
   static constexpr uint32_t kPartitionsMax = 65'535;
+  static constexpr int64_t kClockWatermarkStepUs = 250'000;
 
   // No `time`: rows flow, the watermark stays unknown until the source ends.
   SourceOperator(std::vector<data::Type> types, std::optional<SourceTime> time);
@@ -61,8 +67,11 @@ class SourceOperator final : public Operator {
   static constexpr uint32_t end_port(uint32_t partition) { return partition | kEndPort; }
   void finish(const TickInfo& tick) override;
 
-  // Whether finish() would find a partition that has become idle.
-  bool clock_due(int64_t now_us) const { return now_us >= tracker_.idle_check_us(); }
+  // Whether finish() would find a partition that has become idle, or the clock well ahead of a watermark that follows it.
+  bool clock_due(int64_t now_us) const {
+    if (time_ && time_->by_clock) return output_watermark() != data::kWatermarkEnded && now_us - now_us_ >= kClockWatermarkStepUs;
+    return now_us >= tracker_.idle_check_us();
+  }
 
   // Makes partitions known before their first rows, so that the watermark waits for them.
   void ensure_partitions(uint32_t count, int64_t now_us);
@@ -125,6 +134,10 @@ class SourceOperator final : public Operator {
   void push_by_column(const data::Batch& batch);
   // The batch without the rows beyond the dropping limits.
   data::Batch drop_excess(const data::Batch& batch);
+  WatermarkTracker::Judged advance_marked(uint32_t partition, const data::Batch& batch, const int64_t* times, const uint64_t* validity);
+  // The rows that move the watermark, as bits; null where all do.
+  const uint64_t* marked_rows(const data::Batch& batch);
+  static bool marked(const uint64_t* marks, uint32_t row) { return !marks || (marks[row >> 6] >> (row & 63) & 1); }
   void report_future(const data::Batch& batch, const int64_t* times, const uint64_t* validity);
 
   std::optional<SourceTime> time_;
@@ -135,6 +148,10 @@ class SourceOperator final : public Operator {
   uint64_t future_rows_ = 0;
   std::unique_ptr<Partitioning> by_column_;
   std::unique_ptr<Keying> by_key_;
+  std::unique_ptr<expr::Program> when_;
+  expr::RowErrors when_errors_;
+  std::vector<uint32_t> when_rows_;
+  std::vector<uint64_t> marks_;
   bool ending_ = false;
   uint32_t holds_ = 0;
   std::unique_ptr<RowSelector> selector_;  // of kept rows

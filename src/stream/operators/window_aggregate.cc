@@ -7,6 +7,7 @@
 #include "stream/operators/window_grid.h"
 #include "stream/state/column_store.h"
 #include "stream/state/row_log_io.h"
+#include "stream/time/key_watermarks.h"
 
 namespace laminar::stream {
 
@@ -42,7 +43,9 @@ class WindowAggregate final : public AggregateOperator {
     retain_us_ = node.retain_us;
     can_slice_ = !grid_.tumbles() && layout_->mergeable() && !layout_->retracts() && retain_us_ == 0 && !grid_.zone;
     if (!node.close_key.empty()) {
-      keyed_ = std::make_unique<KeyedGroups>(node, layout_->shape());
+      // Where closing a group tells nobody anything, it can wait until many are due: no list is kept.
+      lists_ = policy_ != EmitPolicy::kOnUpdate;
+      keyed_ = std::make_unique<KeyedGroups>(node, layout_->shape(), lists_);
       can_slice_ = false;
       // With no lateness the first result is the last one.
       if (policy_ == EmitPolicy::kAfterWatermark && lateness_us_ == 0) policy_ = EmitPolicy::kOnWindowClose;
@@ -67,7 +70,8 @@ class WindowAggregate final : public AggregateOperator {
     if (keyed_ && policy_ == EmitPolicy::kAfterWatermark) fire_keys(open_from(column_time(input_watermark())));
     changes_.flush(tracking_, emit_, erase_);
     last_watermark_ = input_watermark();
-    if (keyed_) close_keys();
+    if (lists_) close_keys();
+    else if (keyed_ && !moves_.empty()) sweep_keys();
     moves_ = {};
     const int64_t watermark = column_time(last_watermark_);
     if (watermark == data::kWatermarkNone) return;
@@ -205,7 +209,7 @@ class WindowAggregate final : public AggregateOperator {
         Window& window = find_window(number);
         char* group = layout_->load(*window.table, key, state, source);
         if (!group) return {};
-        if (keyed_) keyed_->insert(group, &window);
+        if (lists_) keyed_->insert(group, &window);
         // The first result of the window told of all its groups, also of those whose records are older.
         if (window.fired && !keyed_ && layout_->alive(group)) group_header(group).mark |= kGroupEmitted;
       }
@@ -228,7 +232,7 @@ class WindowAggregate final : public AggregateOperator {
 
   void outputs_changed() override {
     const bool had = tracking_;
-    closed_only_ = policy_ == EmitPolicy::kOnUpdate && retain_us_ == 0 && closed_windows_do();
+    closed_only_ = policy_ == EmitPolicy::kOnUpdate && retain_us_ == 0 && !keyed_ && closed_windows_do();
     tracking_ = has_outputs() && !closed_only_;
     // Overlapping windows whose changes are wanted need tables of their own.
     const bool slice = can_slice_ && (policy_ == EmitPolicy::kOnWindowClose || (policy_ == EmitPolicy::kAfterWatermark && lateness_us_ == 0) ||
@@ -397,7 +401,7 @@ class WindowAggregate final : public AggregateOperator {
   }
   void update_window(Window& window, const uint32_t* rows, uint32_t count) {
     char** groups = layout_->find(*window.table, rows, count);
-    if (keyed_) follow_keys(window, rows, groups, count);
+    if (lists_) follow_keys(window, rows, groups, count);
     if (policy_ == EmitPolicy::kOnUpdate) {
       if (tracking_ || layout_->retracts()) changes_.touch(groups, count, &window, tracking_);
     } else if (window.fired && !keyed_) {
@@ -481,12 +485,19 @@ class WindowAggregate final : public AggregateOperator {
   // watermark of its key has passed the window; for one that comes later that is now.
   void follow_keys(Window& window, const uint32_t* rows, char* const* groups, uint32_t count) {
     const int64_t* row_watermark = layout_->batch().row_watermark;
+    added_.clear();
     for (uint32_t i = 0; i < count; ++i) {
-      if (!keyed_->linked(groups[i])) {
-        keyed_->insert(groups[i], &window);
-        if (policy_ == EmitPolicy::kAfterWatermark) group_header(groups[i]).mark |= kGroupHidden;
-      }
-      if (policy_ != EmitPolicy::kAfterWatermark) continue;
+      if (keyed_->linked(groups[i])) continue;
+      keyed_->prefetch(keyed_->key_of(groups[i]));
+      added_.push_back(groups[i]);
+    }
+    for (char* group : added_) {
+      if (keyed_->linked(group)) continue;  // it came twice
+      keyed_->insert(group, &window);
+      if (policy_ == EmitPolicy::kAfterWatermark) group_header(group).mark |= kGroupHidden;
+    }
+    if (policy_ != EmitPolicy::kAfterWatermark) return;
+    for (uint32_t i = 0; i < count; ++i) {
       uint32_t& mark = group_header(groups[i]).mark;
       if ((mark & kGroupHidden) && row_watermark && column_time(row_watermark[rows ? rows[i] : i]) >= window.end) mark &= ~kGroupHidden;
       if (!(mark & kGroupHidden)) changes_.touch_one(groups[i], &window, tracking_);
@@ -551,9 +562,54 @@ class WindowAggregate final : public AggregateOperator {
   // Groups whose key has passed their window and the lateness.
   void close_keys() {
     closing_.clear();
-    each_passed(lateness_us_, [this](uint64_t key, int64_t watermark) {
-      keyed_->take(key, [watermark](char*, void* owner) { return static_cast<Window*>(owner)->end <= watermark; }, closing_);
-    });
+    passed_.clear();
+    each_passed(lateness_us_, [this](uint64_t key, int64_t watermark) { passed_.push_back({key, 0, watermark}); });
+    for (size_t i = 0; i < passed_.size(); ++i) {
+      if (i + 2 * kPrefetchAhead < passed_.size()) {
+        keyed_->prefetch(passed_[i + 2 * kPrefetchAhead].key);
+        keyed_->prefetch_first(passed_[i + kPrefetchAhead].key);
+      }
+      const int64_t watermark = passed_[i].after;
+      keyed_->take(passed_[i].key, [watermark](char*, void* owner) { return static_cast<Window*>(owner)->end <= watermark; }, closing_);
+    }
+    close_groups();
+  }
+  // From time to time, when there are twice as many groups as were left the last time: those whose keys have passed their
+  // window. Groups are looked at in the order of their tables.
+  void sweep_keys() {
+    if (++ticks_since_sweep_ * 16 < windows_.size()) return;
+    ticks_since_sweep_ = 0;
+    uint64_t groups = 0;
+    for (const Window* window : windows_) groups += window->table->groups.size();
+    if (groups < sweep_at_) return;
+    for (Window* window : windows_) {
+      if (window->end > column_time(moves_.watermarks->greatest())) break;
+      closing_.clear();
+      GroupTable::Cursor cursor;
+      while (uint32_t n = window->table->groups.next(cursor, groups_.data(), kBatchRowsMax)) {
+        for (uint32_t i = 0; i < n; ++i) keys_[i] = keyed_->key_of(groups_[i]);
+        for (uint32_t i = 0; i < n; ++i) {
+          if (i + kPrefetchAhead < n) moves_.watermarks->prefetch(keys_[i + kPrefetchAhead]);
+          const int64_t closes = shift_time(column_time(moves_.watermarks->of(keys_[i])), -lateness_us_);
+          if (window->end <= closes) closing_.push_back({groups_[i], window});
+        }
+      }
+      const uint64_t size = window->table->groups.size();
+      if (closing_.size() == size) {
+        if (const BatchVisitor* visit = closing()) visit_groups(*window->table, window->start, window->end, *visit);
+        layout_->clear(*window->table);
+        any_empty_ = true;
+      } else if (closing_.size() * 4 >= size) {
+        close_groups();
+      }
+    }
+    drop_empty();
+    groups = 0;
+    for (const Window* window : windows_) groups += window->table->groups.size();
+    sweep_at_ = std::max<uint64_t>(kSweepMin, 2 * groups);
+  }
+  // Those in closing_.
+  void close_groups() {
     if (closing_.empty()) return;
     const BatchVisitor* visit = closing();
     for (size_t begin = 0; visit && begin < closing_.size(); begin += kBatchRowsMax) {
@@ -566,13 +622,20 @@ class WindowAggregate final : public AggregateOperator {
       }
       emit_groups(groups_.data(), starts_.data(), ends_.data(), n, *visit);
     }
-    bool any_empty = false;
-    for (const KeyedGroups::Entry& entry : closing_) {
-      Window& window = *static_cast<Window*>(entry.owner);
-      layout_->erase(*window.table, entry.group);
-      any_empty |= window.table->groups.size() == 0;
+    for (size_t i = 0; i < closing_.size(); ++i) {
+      if (i + kPrefetchAhead < closing_.size()) {
+        const KeyedGroups::Entry& ahead = closing_[i + kPrefetchAhead];
+        static_cast<Window*>(ahead.owner)->table->groups.prefetch(ahead.group);
+      }
+      Window& window = *static_cast<Window*>(closing_[i].owner);
+      layout_->erase(*window.table, closing_[i].group);
+      any_empty_ |= window.table->groups.size() == 0;
     }
-    if (!any_empty) return;
+    if (lists_) drop_empty();
+  }
+  void drop_empty() {
+    if (!any_empty_) return;
+    any_empty_ = false;
     std::erase_if(windows_, [this](Window* window) {
       if (window->table->groups.size() != 0) return false;
       release(window);
@@ -613,7 +676,7 @@ class WindowAggregate final : public AggregateOperator {
     while (n < windows_.size() && windows_[n]->number < from) {
       Window* window = windows_[n++];
       if (const BatchVisitor* visit = closing()) visit_groups(*window->table, window->start, window->end, *visit);
-      if (keyed_) forget_keys(*window);
+      if (lists_) forget_keys(*window);
       release(window);
     }
     if (n == 0) return;
@@ -701,8 +764,16 @@ class WindowAggregate final : public AggregateOperator {
 
   // PER KEY; null: the input's watermark alone closes windows.
   std::unique_ptr<KeyedGroups> keyed_;
+  bool lists_ = false;
   KeyMoves moves_;
+  std::vector<KeyMove> passed_;
   std::vector<KeyedGroups::Entry> closing_;
+  std::vector<char*> added_;
+  bool any_empty_ = false;  // a window has lost its last group
+  static constexpr uint32_t kPrefetchAhead = 12;
+  static constexpr uint64_t kSweepMin = 1 << 16;
+  uint64_t sweep_at_ = kSweepMin, ticks_since_sweep_ = 0;
+  std::vector<uint64_t> keys_ = std::vector<uint64_t>(kBatchRowsMax);
   int64_t same_from_ = 0, same_to_ = 0;  // no window ends between them
 
   std::vector<std::unique_ptr<StateTable>> tables_;

@@ -96,13 +96,13 @@ char* GroupTable::take_row(uint64_t hash) {
       chunk_row_ = 0;
     }
     if (chunk_ == chunks_.size()) {
-      // From 16 rows on, doubling, up to 1 MiB a chunk.
-      const size_t limit = std::max<size_t>(1, (size_t{1} << 20) / shape_->row_bytes);
+      // From 16 rows on, doubling, up to a huge page a chunk.
+      const size_t limit = std::max<size_t>(1, kHugePageBytes / shape_->row_bytes);
       const uint32_t capacity = static_cast<uint32_t>(std::min(limit, chunks_.empty() ? 16 : size_t{chunks_.back().capacity} * 2));
       Chunk chunk;
-      const size_t bytes = size_t{capacity} * shape_->row_bytes + 64;
-      chunk.bytes.reset(new char[bytes]);
-      chunk.rows = chunk.bytes.get() + (64 - reinterpret_cast<uintptr_t>(chunk.bytes.get()) % 64) % 64;
+      const size_t bytes = capacity == limit ? std::max(kHugePageBytes, limit * shape_->row_bytes) : size_t{capacity} * shape_->row_bytes;
+      chunk.bytes = make_state_bytes(bytes);
+      chunk.rows = chunk.bytes.get();
       chunk.capacity = capacity;
       held_row_bytes_ += bytes;
       chunks_.push_back(std::move(chunk));
@@ -116,7 +116,7 @@ char* GroupTable::take_row(uint64_t hash) {
 }
 
 void GroupTable::grow() {
-  std::vector<uint64_t> old = std::move(slots_);
+  auto old = std::move(slots_);
   slots_.assign(std::max<size_t>(64, old.size() * 2), 0);
   mask_ = slots_.size() - 1;
   for (uint64_t slot : old) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "data/batch.h"
+#include "stream/state/state_bytes.h"
 #include "stream/state/state_pool.h"
 
 namespace laminar::stream {
@@ -93,7 +94,7 @@ class GroupTable {
 
  private:
   struct Chunk {
-    std::unique_ptr<char[]> bytes;
+    StateBytes bytes;
     char* rows;
     uint32_t capacity;
   };
@@ -119,7 +120,7 @@ class GroupTable {
 
   const GroupShape* shape_;
   StatePool* pool_;
-  std::vector<uint64_t> slots_;
+  std::vector<uint64_t, StateAllocator<uint64_t>> slots_;
   uint64_t mask_ = 0;
   uint64_t size_ = 0;
   std::vector<Chunk> chunks_;

@@ -23,7 +23,7 @@ void* StatePool::allocate_slow(size_t rounded) {
     return chunk.bytes.get();
   }
   const size_t size = std::max(rounded, std::clamp(held_bytes_, kChunkBytesMin, kChunkBytesMax));
-  chunks_.push_back(Chunk{std::unique_ptr<char[]>(new char[size]), size});
+  chunks_.push_back(Chunk{make_state_bytes(size), size});
   std::swap(chunks_.back(), chunks_[next_chunk_]);
   held_bytes_ += size;
   Chunk& chunk = chunks_[next_chunk_++];

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "data/string_ref.h"
+#include "stream/state/state_bytes.h"
 
 namespace laminar::stream {
 
@@ -60,12 +61,12 @@ class StatePool {
   size_t held_bytes() const { return held_bytes_; }
 
  private:
-  static constexpr size_t kChunkBytesMin = 4096, kChunkBytesMax = size_t{1} << 20;
+  static constexpr size_t kChunkBytesMin = 4096, kChunkBytesMax = kHugePageBytes;
   static unsigned class_of(size_t bytes) { return bytes <= 16 ? 4 : static_cast<unsigned>(std::bit_width(bytes - 1)); }
   void* allocate_slow(size_t rounded);
 
   struct Chunk {
-    std::unique_ptr<char[]> bytes;
+    StateBytes bytes;
     size_t size;
   };
   std::array<void*, 48> free_{};

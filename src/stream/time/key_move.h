@@ -16,7 +16,18 @@ struct KeyMove {
   static uint64_t of_hash(uint64_t hash) { return hash + (hash == 0); }
 };
 
-// In the order of the rows that made them.
-using KeyMoves = std::span<const KeyMove>;
+class KeyWatermarks;
+
+// The moves of a tick in the order of the rows that made them, and where all keys stand at its end.
+struct KeyMoves {
+  std::span<const KeyMove> list;
+  const KeyWatermarks* watermarks = nullptr;
+
+  bool empty() const { return list.empty(); }
+  size_t size() const { return list.size(); }
+  const KeyMove& operator[](size_t i) const { return list[i]; }
+  auto begin() const { return list.begin(); }
+  auto end() const { return list.end(); }
+};
 
 }  // namespace laminar::stream

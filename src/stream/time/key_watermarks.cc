@@ -44,7 +44,7 @@ int64_t& KeyWatermarks::find(uint64_t key) {
 void KeyWatermarks::make_room() {
   const uint64_t kept = static_cast<uint64_t>(std::count_if(
       slots_.begin(), slots_.end(), [this](const Slot& slot) { return slot.key != 0 && slot.watermark > floor_; }));
-  std::vector<Slot> old(4 * kept > slots_.size() ? 2 * slots_.size() : slots_.size());
+  Slots old(4 * kept > slots_.size() ? 2 * slots_.size() : slots_.size());
   old.swap(slots_);
   mask_ = slots_.size() - 1;
   size_ = kept;
@@ -56,7 +56,8 @@ void KeyWatermarks::make_room() {
   }
 }
 
-WatermarkTracker::Judged KeyWatermarks::advance(const uint64_t* keys, const int64_t* times, const uint64_t* validity, uint32_t rows,
+WatermarkTracker::Judged KeyWatermarks::advance(const uint64_t* keys, const int64_t* times, const uint64_t* validity,
+                                                const uint64_t* marks, uint32_t rows,
                                                 const WatermarkTracker& clock, int64_t now_us, int64_t* row_watermark,
                                                 std::vector<KeyMove>& moves) {
   WatermarkTracker::Judged judged;
@@ -75,6 +76,7 @@ WatermarkTracker::Judged KeyWatermarks::advance(const uint64_t* keys, const int6
       ++judged.future_rows;
       continue;
     }
+    if (marks && !(marks[i >> 6] >> (i & 63) & 1)) continue;
     const int64_t after = less(time, options_.delay_us);
     if (after <= before) continue;
     own = after;

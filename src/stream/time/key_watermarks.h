@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "data/batch.h"
+#include "stream/state/state_bytes.h"
 #include "stream/time/key_move.h"
 #include "stream/time/watermark_tracker.h"
 
@@ -29,14 +30,27 @@ class KeyWatermarks {
   // floor_us < 0: none.
   KeyWatermarks(const WatermarkOptions& options, int64_t floor_us);
 
-  // As WatermarkTracker::advance(), for rows of the keys with these hashes. Moves are added to `moves`.
-  WatermarkTracker::Judged advance(const uint64_t* keys, const int64_t* times, const uint64_t* validity, uint32_t rows,
+  // As WatermarkTracker::advance(), for rows of the keys with these hashes. `marks`: bits of the rows that move watermarks;
+  // null: all do. Moves are added to `moves`.
+  WatermarkTracker::Judged advance(const uint64_t* keys, const int64_t* times, const uint64_t* validity, const uint64_t* marks, uint32_t rows,
                                    const WatermarkTracker& clock, int64_t now_us, int64_t* row_watermark, std::vector<KeyMove>& moves);
   // No row of any key is earlier from now on.
   void raise_floor(int64_t watermark) { floor_ = std::max(floor_, watermark); }
 
+  // Of one key, by KeyMove::of_hash().
+  int64_t of(uint64_t key) const {
+    uint64_t at = key & mask_;
+    while (slots_[at].key != 0) {
+      if (slots_[at].key == key) return std::max(slots_[at].watermark, floor_);
+      at = (at + 1) & mask_;
+    }
+    return floor_;
+  }
+  void prefetch(uint64_t key) const { __builtin_prefetch(&slots_[key & mask_]); }
   // What no key's watermark lies below; kWatermarkNone without any.
   int64_t floor() const { return floor_; }
+  // The greatest watermark of all keys so far.
+  int64_t greatest() const { return std::max(greatest_, floor_); }
   uint64_t key_count() const { return size_; }
   struct Range {
     int64_t least, greatest;
@@ -75,7 +89,8 @@ class KeyWatermarks {
 
   WatermarkOptions options_;
   int64_t floor_us_;
-  std::vector<Slot> slots_;
+  using Slots = std::vector<Slot, StateAllocator<Slot>>;
+  Slots slots_;
   uint64_t mask_ = 0, size_ = 0;
   int64_t greatest_ = data::kWatermarkNone;
   int64_t floor_ = data::kWatermarkNone;

@@ -43,7 +43,7 @@ TEST(KeyWatermarks, JudgesEachRowByEarlierRowsOfItsKey) {
         if (random() % 100 == 0) times[i] = now + 501;
       }
       moves.clear();
-      const auto judged = watermarks.advance(hashes.data(), times.data(), validity.data(), n, clock, now, row_watermark.data(), moves);
+      const auto judged = watermarks.advance(hashes.data(), times.data(), validity.data(), nullptr, n, clock, now, row_watermark.data(), moves);
       uint32_t future = 0;
       size_t move = 0;
       bool behind = false;
@@ -96,7 +96,7 @@ TEST(KeyWatermarks, FloorBoundsTheKeysThatAreRemembered) {
   for (int64_t i = 0; i < 1'000'000; ++i) {
     const uint64_t key = hash_u64(static_cast<uint64_t>(i));
     int64_t row_watermark;
-    watermarks.advance(&key, &i, nullptr, 1, clock, 0, &row_watermark, moves);
+    watermarks.advance(&key, &i, nullptr, nullptr, 1, clock, 0, &row_watermark, moves);
     moves.clear();
     most = std::max(most, watermarks.held_bytes());
   }
