@@ -5,10 +5,13 @@
 //   law_key_watermark_test [--gtest_filter=...]     LAMINAR_SEED=n repeats one seed
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <random>
 #include <set>
@@ -81,13 +84,17 @@ struct How {
   uint64_t seed = 0, one_in = 0;  // a tick behind a row with probability 1 / one_in; 0: one tick
   int cores = 1;
   bool stream = false;  // the view reads a stream over the source
+  bool reopen = false;  // the database is in a folder, and is opened again twice on the way: from a checkpoint, and from the log
 };
 
 void run(const Case& test, const std::string& per_key, const std::vector<Row>& rows, const How& how, Outcome& outcome) {
   Database::Options options;
   options.manual_clock = true;
   options.manual_clock_start_us = kStart;
-  auto database = Database::open("", options);
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / ("laminar_key_watermark_" + std::to_string(::getpid()));
+  std::filesystem::remove_all(folder);
+  const std::string path = how.reopen ? folder.string() : "";
+  auto database = Database::open(path, options);
   ASSERT_TRUE(database.ok());
   std::string sql;
   if (how.cores > 1) sql += "SET cores = " + std::to_string(how.cores) + "; SET core_rows = 1;";
@@ -112,6 +119,17 @@ void run(const Case& test, const std::string& per_key, const std::vector<Row>& r
   ASSERT_TRUE(appender.ok());
   std::mt19937_64 random(how.seed);
   for (const Row& row : rows) {
+    if (how.reopen && (&row - rows.data() == static_cast<ptrdiff_t>(rows.size() / 3) || &row - rows.data() == static_cast<ptrdiff_t>(rows.size() * 2 / 3))) {
+      ASSERT_TRUE((*appender)->flush().ok());
+      if (&row - rows.data() == static_cast<ptrdiff_t>(rows.size() / 3)) ASSERT_TRUE((*database)->execute("CHECKPOINT").ok());
+      if (subscription.ok()) subscription->reset();
+      appender->reset();
+      database->reset();
+      database = Database::open(path, options);
+      ASSERT_TRUE(database.ok()) << database.status().text();
+      appender = (*database)->appender("s");
+      ASSERT_TRUE(appender.ok());
+    }
     (*appender)->add(row.id).add(row.site).add(row.device).add(row.v);
     row.null_time ? (*appender)->add_null() : (*appender)->add(row.ts);
     ASSERT_TRUE((*appender)->end_row().ok());
@@ -139,6 +157,7 @@ Outcome expected(const Case& test, const std::vector<Row>& rows, const How& how)
       if ((test.per_key == "device" || row.site == site) && row.device == device) own.push_back(row);
     How plain = how;
     plain.cores = 1;
+    plain.reopen = false;
     run(test, "", own, plain, outcome);
   }
   return outcome;
@@ -174,7 +193,7 @@ void check(const Case& test, const std::vector<Row>& rows, const How& how) {
   EXPECT_EQ(keyed.content, plain.content);
   EXPECT_EQ(keyed.late, plain.late);
   // What is told once is told the same however ticks cut.
-  if (test.mode == "EMIT ON WINDOW CLOSE" || test.mode == "EMIT FINAL") EXPECT_EQ(keyed.changes, plain.changes);
+  if (!how.reopen && (test.mode == "EMIT ON WINDOW CLOSE" || test.mode == "EMIT FINAL")) EXPECT_EQ(keyed.changes, plain.changes);
 }
 
 TEST(KeyWatermarkLaw, EachKeyIsASourceOfItsOwn) {
@@ -213,6 +232,13 @@ TEST(KeyWatermarkLaw, GroupsWithinAKey) {
         for (const int cores : {1, 2})
           check({window, mode, kLateness[seed % 2], "", "device"}, rows, {seed, 5, cores});
   }
+}
+
+TEST(KeyWatermarkLaw, OpenedAgain) {
+  const std::vector<Row> rows = make_rows(first_seed(), 5, 200);
+  for (const char* window : kWindows)
+    for (const char* mode : {"EMIT ON UPDATE", "EMIT ON WINDOW CLOSE", "EMIT AFTER WATERMARK"})
+      check({window, mode, kLateness[1], ""}, rows, {first_seed(), 6, 1, false, true});
 }
 
 TEST(KeyWatermarkLaw, OverAStream) {
