@@ -203,7 +203,8 @@ TEST(KeyWatermarkLaw, EachKeyIsASourceOfItsOwn) {
     for (const char* window : kWindows) {
       for (const char* mode : kModes) {
         for (const char* lateness : kLateness) {
-          for (const uint64_t one_in : {0, 1, 7}) {
+          for (const uint64_t one_in : {7, 0, 1}) {
+            if (seed > first_seed() && one_in != 7) continue;
             check({window, mode, lateness, seed % 2 == 0 ? "WHERE v < 60" : ""}, rows, {seed, one_in});
             if (HasFatalFailure() || HasNonfatalFailure()) return;
           }

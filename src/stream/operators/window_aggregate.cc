@@ -571,6 +571,9 @@ class WindowAggregate final : public AggregateOperator {
       }
       const int64_t watermark = passed_[i].after;
       keyed_->take(passed_[i].key, [watermark](char*, void* owner) { return static_cast<Window*>(owner)->end <= watermark; }, closing_);
+      if (closing_.size() < kBatchRowsMax) continue;  // no more at once than stay in the cache
+      close_groups();
+      closing_.clear();
     }
     close_groups();
   }
