@@ -233,7 +233,7 @@ TEST(Catalog, PreparedStatementsAfterDdl) {
 TEST(Catalog, Transactions) {
   FakeSession db;
   db.run("CREATE TABLE t (a INTEGER PRIMARY KEY)");
-  EXPECT_EQ(db.run("BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); SELECT count(*) FROM t; COMMIT; SELECT count(*) FROM t"), "0\n2\n");
+  EXPECT_EQ(db.run("BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); SELECT count(*) FROM t; COMMIT; SELECT count(*) FROM t"), "2\n2\n");
   EXPECT_EQ(db.backend->log().ticks, 1u);
   EXPECT_EQ(db.run("BEGIN; DELETE FROM t WHERE a = 1; INSERT INTO t VALUES (3); ROLLBACK; SELECT * FROM t ORDER BY a"), "1\n2\n");
   EXPECT_EQ(db.run("BEGIN; DELETE FROM t WHERE a = 1; INSERT INTO t VALUES (3); COMMIT; SELECT * FROM t ORDER BY a"), "2\n3\n");
