@@ -156,7 +156,8 @@ class AsofOperator final : public Operator {
   void save_group(char* row, StateSink& sink, ByteWriter& key, ByteWriter& value);
   void save_waiting(StateSink& sink);
   Status load_group(char* row, ByteReader& in, data::BatchBuffer& left, data::BatchBuffer& right);
-  Status load_waiting(ByteReader& in, data::BatchBuffer& row);
+  Status load_waiting(ByteReader& in, data::BatchBuffer& row, StateSource& source);
+  bool owns_key(ByteReader key, StateSource& source) const;
   void erase_if_empty(char* row);
 
   const plan::AsofNode::Match match_;

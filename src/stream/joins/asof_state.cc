@@ -144,8 +144,22 @@ Status AsofOperator::load_group(char* row, ByteReader& in, data::BatchBuffer& le
   return {};
 }
 
-Status AsofOperator::load_waiting(ByteReader& in, data::BatchBuffer& buffer) {
+// Of a saved key, which stays to be read.
+bool AsofOperator::owns_key(ByteReader key, StateSource& source) const {
+  if (!source.shared()) return true;
+  std::vector<char> row = shape_.prototype;
+  get_group_key(shape_, key, row.data());
+  return owns_group(shape_, row.data(), source, inputs_[0].keys);
+}
+
+Status AsofOperator::load_waiting(ByteReader& in, data::BatchBuffer& buffer, StateSource& source) {
   ByteReader key(in.text());
+  if (!owns_key(key, source)) {
+    (void)in.get<int64_t>();
+    (void)in.get<int64_t>();
+    buffer.clear();
+    return data::decode_row(in, buffer);
+  }
   char* row = find_saved_group(shape_, groups_, key);
   const int64_t time = in.get<int64_t>(), weight = in.get<int64_t>();
   uint32_t slot;
@@ -165,19 +179,20 @@ Status AsofOperator::load_state(StateSource& source) {
   data::BatchBuffer left(types_at(inputs_[0].types, inputs_[0].stored), 1), right(types_at(inputs_[1].types, inputs_[1].stored), 1);
   RETURN_IF_ERROR(source.scan(0, [&](std::string_view key_bytes, std::string_view bytes) -> Status {
     ByteReader key(key_bytes), in(bytes);
+    if (!owns_key(key, source)) return {};
     return load_group(find_saved_group(shape_, groups_, key), in, left, right);
   }));
   RETURN_IF_ERROR(source.scan(2, [&](std::string_view, std::string_view bytes) -> Status {
-    for (ByteReader in(bytes); !in.at_end();) RETURN_IF_ERROR(load_waiting(in, left));
+    for (ByteReader in(bytes); !in.at_end();) RETURN_IF_ERROR(load_waiting(in, left, source));
     return {};
   }));
   return source.scan(1, [this](std::string_view, std::string_view bytes) -> Status {
     ByteReader in(bytes);
-    begun_ = in.get<bool>();
-    versions_made_ = in.get<uint64_t>();
-    right_limit_ = in.get<int64_t>();
-    for (Input& input : inputs_) input.last_watermark = in.get<int64_t>();
-    output_->set_sequence(in.get<uint64_t>());
+    begun_ |= in.get<bool>();
+    versions_made_ = std::max(versions_made_, in.get<uint64_t>());
+    right_limit_ = std::max(right_limit_, in.get<int64_t>());
+    for (Input& input : inputs_) input.last_watermark = std::max(input.last_watermark, in.get<int64_t>());
+    output_->set_sequence(std::max(output_->sequence(), in.get<uint64_t>()));
     return in.ok() ? Status() : damaged_state(label);
   });
 }

@@ -5,6 +5,8 @@
 // beside them, gives the results, and is made of the rows when they are loaded.
 //
 // Bounds: the rows of the group; a changed group costs its rows once a tick, with a running state its new rows.
+#include <algorithm>
+
 #include "expr/foreign.h"
 #include "stream/operators/accumulator_rows.h"
 #include "stream/state/ordered_multiset_io.h"
@@ -75,10 +77,9 @@ class Collected final : public Accumulator {
     };
     rows_->clear();
     state<OrderedMultiset>(group).for_each([&](const OrderedMultiset::Node& node) {
-      for (int64_t n = 0; n < node.count; ++n) {
-        add(node);
-        if (rows_->full()) give();
-      }
+      arrivals_ = std::max(arrivals_, node.cells()[0].words[0]);
+      add(node);
+      if (rows_->full()) give();
     });
     give();
   }
@@ -86,7 +87,7 @@ class Collected final : public Accumulator {
     for_rows(in, [&](uint32_t i, uint32_t row) {
       uint32_t nulls = 0;
       for (size_t p = 0; p < cells_.size(); ++p) {
-        if (spec_.columns[p] == CollectedSpec::kSequence) cells_[p] = Cell::of(in.sequence_of(row));
+        if (spec_.columns[p] == CollectedSpec::kSequence) cells_[p] = Cell::of(running_ ? ++arrivals_ : in.sequence_of(row));
         else if (in.columns[spec_.columns[p]].is_null(row)) nulls |= 1u << p;
         else cells_[p] = Cell::load(in.columns[spec_.columns[p]], row);
       }
@@ -166,6 +167,7 @@ class Collected final : public Accumulator {
   std::vector<char*> states_;  // all the one state
   std::unique_ptr<data::BatchBuffer> rows_, result_;
   AccumulatorPtr running_;
+  uint64_t arrivals_ = 0;  // with a running state rows are kept in the order in which that has them
 };
 
 }  // namespace
@@ -186,7 +188,7 @@ Result<AccumulatorPtr> make_collected(const CallContext& context, AccumulatorPtr
       return context.not_implemented("orders by " + context.types[key.column].text() + ", which has no order here");
     add_part(key.column, key.descending, key.nulls_first);
   }
-  if (context.has_order && !call.distinct) add_part(CollectedSpec::kSequence, false, false);
+  if ((context.has_order || running) && !call.distinct) add_part(CollectedSpec::kSequence, false, false);
   spec.args = spec.columns.size();
   for (const uint32_t arg : call.args) add_part(arg, false, false);
   if (spec.columns.size() > 32) return context.not_implemented("has more than 30 ORDER BY keys and arguments");

@@ -245,20 +245,7 @@ void AggregateLayout::load_group(char* group, ByteReader& in, StatePool& pool) {
   for (AccumulatorPtr& accumulator : accumulators_) accumulator->load(group, in, pool);
 }
 
-bool AggregateLayout::owned(const char* row, StateSource& source) {
-  static uint64_t no_value = 0;
-  input_row_.resize(input_types_.size());
-  for (size_t k = 0; k < shape_.keys.size(); ++k) {
-    Column& column = input_row_[key_inputs_[k]];
-    column.data = const_cast<char*>(row) + shape_.keys[k].offset;
-    column.validity = group_header(row).nulls >> k & 1 ? &no_value : nullptr;
-    column.physical = shape_.keys[k].physical;
-  }
-  data::Batch batch;
-  batch.rows = 1;
-  batch.columns = input_row_;
-  return source.owns(0, batch);
-}
+bool AggregateLayout::owned(const char* row, StateSource& source) { return owns_group(shape_, row, source, key_inputs_); }
 
 char* AggregateLayout::load(StateTable& table, ByteReader& key, ByteReader& in, StateSource& source) {
   std::vector<char> row = shape_.prototype;

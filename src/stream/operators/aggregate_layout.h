@@ -110,7 +110,6 @@ class AggregateLayout {
   std::vector<uint64_t> hashes_;
   std::vector<char*> found_;
   std::vector<char*> merged_from_;
-  std::vector<data::Column> input_row_;  // of owned()
   std::vector<RowFault> faults_;
 };
 

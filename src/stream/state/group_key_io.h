@@ -37,6 +37,21 @@ inline void get_group_key(const GroupShape& shape, ByteReader& key, char* row) {
   }
 }
 
+// Whether the group with the keys of this row, which came from `columns` of input 0, belongs to the instance that reads.
+inline bool owns_group(const GroupShape& shape, const char* row, StateSource& source, const std::vector<uint32_t>& columns) {
+  if (!source.shared()) return true;
+  static uint64_t no_value = 0;
+  std::vector<data::Column> input;
+  for (size_t k = 0; k < shape.keys.size(); ++k) {
+    if (columns[k] >= input.size()) input.resize(columns[k] + 1);
+    input[columns[k]] = {const_cast<char*>(row) + shape.keys[k].offset, group_header(row).nulls >> k & 1 ? &no_value : nullptr, shape.keys[k].physical};
+  }
+  data::Batch batch;
+  batch.rows = 1;
+  batch.columns = input;
+  return source.owns(0, batch);
+}
+
 // The group of a saved key.
 inline char* find_saved_group(const GroupShape& shape, GroupTable& groups, ByteReader& key) {
   std::vector<char> row = shape.prototype;
