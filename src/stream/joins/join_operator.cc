@@ -290,10 +290,12 @@ void JoinOperator::take_back(uint32_t port, const data::Batch& batch, uint32_t c
   std::vector<int64_t> weights(batch.rows);
   data::Batch reversed = batch;
   reversed.weights = weights.data();
+  for (uint32_t row = 0; row < batch.rows; ++row) weights[row] = -batch.weight(row);
   for (Change& change : changes_) {
-    change.weight = weights[change.row] = -change.weight;
+    change.weight = -change.weight;
     change.matches = 0;
   }
+  select_rows(port, reversed);  // rows that take no part have come out alone
   settled_max_ = settled_;
   settled_ = 0;
   stopped_ = false;
