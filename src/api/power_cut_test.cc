@@ -163,7 +163,7 @@ struct Totals {
 
 // So that others get on while a sync is under way.
 void give_way(const std::string&) {
-  for (int i = 0; i < 20; ++i) std::this_thread::yield();
+  std::this_thread::yield();
 }
 
 // One life with a cut somewhere, then recovery. The crash-free run tells what each prefix of commands looks like.

@@ -313,8 +313,16 @@ Status Log::read_segment(const Segment& segment, uint64_t from, const Visitor& v
 Result<uint64_t> Log::append(std::string_view payload) {
   std::unique_lock lock(mutex_);
   const size_t bytes = padded(kHeaderBytes + payload.size());
-  if (active_.offset + active_.used + bytes > file_reserved_) RETURN_IF_ERROR(roll(lock, bytes));
-  if (active_.used + bytes > kBufferMax && dirty_) RETURN_IF_ERROR(flush_locked(lock, false));
+  // Both let go of the lock, and others append meanwhile.
+  for (;;) {
+    if (!has_room(bytes)) {
+      RETURN_IF_ERROR(roll(lock, bytes));
+    } else if (active_.used + bytes > kBufferMax && dirty_) {
+      RETURN_IF_ERROR(flush_locked(lock, false));
+    } else {
+      break;
+    }
+  }
   active_.room(bytes);
   RecordHeader header;
   header.length = static_cast<uint32_t>(payload.size());
@@ -337,7 +345,7 @@ Result<uint64_t> Log::append(std::string_view payload) {
 Status Log::make_room(size_t payload_bytes) {
   std::unique_lock lock(mutex_);
   const size_t bytes = padded(kHeaderBytes + payload_bytes);
-  return active_.offset + active_.used + bytes > file_reserved_ ? roll(lock, bytes) : Status();
+  return has_room(bytes) ? Status() : roll(lock, bytes);
 }
 
 Status Log::begin_segment() {
@@ -345,16 +353,17 @@ Status Log::begin_segment() {
   return roll(lock, 0);
 }
 
-// The next segment, when it can be had; then what waits goes to the one before, durably.
+// What waits goes to the segment that there is, durably; then the next one, when it can be had.
 Status Log::roll(std::unique_lock<std::mutex>& lock, size_t record_bytes) {
+  const uint64_t before = segments_.back().number;
   const uint64_t reserve = std::max<uint64_t>(options_.segment_bytes, to_block(kBlockBytes + record_bytes));
-  const uint64_t number = segments_.back().number + 1;
+  // Until nothing has come meanwhile: from there on the lock is held.
+  do {
+    RETURN_IF_ERROR(flush_locked(lock, true));
+  } while (dirty_ || unsynced_ || flushing_);
+  if (segments_.back().number != before) return {};  // another one has done it
+  const uint64_t number = before + 1;
   ASSIGN_OR_RETURN(std::unique_ptr<io::DiskFile> file, make_segment(number, appended_.load() + 1, reserve));
-  if (Status status = flush_locked(lock, true); !status.ok()) {
-    file.reset();
-    (void)disk_.remove(path_of(number));
-    return status;
-  }
   segments_.back().bytes = active_.offset + active_.used;
   (void)file_->truncate(segments_.back().bytes);  // gives back what was reserved and not used
   file_ = std::move(file);

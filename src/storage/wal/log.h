@@ -17,7 +17,7 @@
 // Basis:   group commit with a leader as in DeWitt et al., "Implementation techniques for main memory database systems"
 //          (1984): who waits for durability first writes for all who have come by then.
 //
-// Threads: append() one at a time (the caller's lock orders records); commit() and flush() from any.
+// Threads: any; who appends under a lock of its own decides the order of its records.
 // Bounds:  kBufferMax bytes wait in memory; then append() writes them itself.
 // Errors:  LDB-6005 from append() when no segment can be reserved: nothing is appended then. A failed write keeps its
 //          bytes; the next commit or append tries again.
@@ -116,6 +116,7 @@ class Log {
   Status read_segment(const Segment& segment, uint64_t from, const Visitor& visit);
   // Under mutex_: waits for a running flush, then writes the buffer.
   Status flush_locked(std::unique_lock<std::mutex>& lock, bool sync);
+  bool has_room(size_t bytes) const { return active_.offset + active_.used + bytes <= file_reserved_; }
   Status roll(std::unique_lock<std::mutex>& lock, size_t record_bytes);
 
   static constexpr size_t kBufferMax = 4 << 20;

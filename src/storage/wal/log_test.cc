@@ -6,6 +6,7 @@
 #include <random>
 #include <thread>
 
+#include "base/test_share_testing.h"
 #include "io/simulated_disk.h"
 #include "io/system_disk.h"
 
@@ -104,8 +105,8 @@ TEST(log, a_flipped_bit_leaves_the_entries_before_it) {
     while (whole < kEntries && w.ends[whole] <= byte) ++whole;
     // The bytes behind an entry up to the next multiple of 8 mean nothing.
     const uint64_t record_end = (whole == 0 ? io::kBlockBytes : w.ends[whole - 1]) + 24 + entry(whole).size();
-    // Every bit of each 50th entry, one bit of each third byte of the others; LAMINAR_ALL_BITS=1 flips them all.
-    static const bool all = std::getenv("LAMINAR_ALL_BITS") != nullptr;
+    // All bits; where everything takes longer, those of each 50th entry and one of each third byte of the others.
+    static const bool all = test_share(100) == 100;
     for (int bit = 0; bit < 8; ++bit) {
       if (!all && whole % 50 != 0 && (byte % 3 != 0 || bit != static_cast<int>(byte / 3 % 8))) continue;
       bytes[byte] = static_cast<char>(w.bytes[byte] ^ (1 << bit));
@@ -218,6 +219,48 @@ TEST(log, the_head_is_freed_by_segments) {
   log = open_log(disk, &state, false);
   EXPECT_EQ(state.first_sequence, first);
   EXPECT_EQ(state.next_sequence, kEntries + 1);
+}
+
+// Records of several threads, small segments, syncs in whose middle others get on.
+TEST(log, threads_append_while_segments_change) {
+  for (uint64_t seed = 0; seed < 5; ++seed) {
+    io::SimulatedDisk disk(seed);
+    disk.during_sync([](const std::string&) {
+      std::this_thread::yield();
+    });
+    constexpr int kThreads = 3, kEach = 300;
+    {
+      auto log = open_log(disk, nullptr, false, {.segment_bytes = 8 << 10, .first_segment_bytes = 8 << 10});
+      std::vector<std::thread> threads;
+      for (int t = 0; t < kThreads; ++t) {
+        threads.emplace_back([&, t] {
+          for (int i = 0; i < kEach; ++i) {
+            const Result<uint64_t> sequence = log->append(std::to_string(t) + " " + std::to_string(i));
+            ASSERT_TRUE(sequence.ok());
+            if (i % 7 == t) {
+              ASSERT_TRUE(log->commit(*sequence).ok());
+            }
+            if (i % 100 == 50 && t == 0) {
+              ASSERT_TRUE(log->begin_segment().ok());
+            }
+          }
+        });
+      }
+      for (std::thread& thread : threads) thread.join();
+      ASSERT_TRUE(log->flush(true).ok());
+    }
+    LogState state;
+    auto log = open_log(disk, &state, false);
+    EXPECT_EQ(state.damage, "");
+    std::vector<int> next(kThreads);
+    ASSERT_TRUE(log->replay(1, [&](uint64_t, std::string_view payload) {
+                     const int thread = payload[0] - '0';
+                     EXPECT_EQ(payload, std::to_string(thread) + " " + std::to_string(next[static_cast<size_t>(thread)]++));
+                     return Status();
+                   }).ok());
+    for (const int count : next) EXPECT_EQ(count, kEach);
+    ASSERT_FALSE(HasFailure()) << "seed " << seed;
+  }
 }
 
 TEST(log, many_commit_at_once_on_a_real_disk) {
