@@ -85,12 +85,12 @@ std::string text_of(Database& database, const std::string& sql) {
   }
 }
 
-// All that can be seen of the database.
-std::map<std::string, std::string> picture(Database& database, const std::vector<std::string>& views) {
+// All that can be seen of the database. `order`: that of changes and late rows; with none they are as they came.
+std::map<std::string, std::string> picture(Database& database, const std::vector<std::string>& views, const std::string& order = "") {
   std::map<std::string, std::string> all;
   for (const std::string& view : views) {
-    all[view + " changes"] = text_of(database, "SELECT * FROM changes('" + view + "')");
-    all[view + " late"] = text_of(database, "SELECT * FROM late_rows('" + view + "')");
+    all[view + " changes"] = text_of(database, "SELECT * FROM changes('" + view + "')" + order);
+    all[view + " late"] = text_of(database, "SELECT * FROM late_rows('" + view + "')" + order);
     all[view] = text_of(database, "SELECT * FROM " + view + " ORDER BY ALL");
   }
   for (const char* source : {"s", "r", "x", "y"}) all[std::string(source) + " late"] = text_of(database, std::string("SELECT * FROM late_rows('") + source + "')");
@@ -247,7 +247,8 @@ TEST(ReplayLaws, AReplayedRunIsTheSameByteForByte) {
   EXPECT_NE(recorded["v0 changes"], "");
 }
 
-// Sessions that are open, joins that wait, partitions and what groups know: all of it crosses the cut of a checkpoint.
+// Sessions that are open, joins that wait, partitions and what groups know: all of it crosses the cut of a checkpoint. The
+// order of rows within a tick does not: tables that are read from a checkpoint have their groups in another order.
 TEST(ReplayLaws, RestartsAndCheckpointsChangeNothing) {
   const std::vector<Step> steps = make_steps(seed() + 1);
   std::unique_ptr<Database> whole = open("");
@@ -272,7 +273,7 @@ TEST(ReplayLaws, RestartsAndCheckpointsChangeNothing) {
     cut_feeder = std::make_unique<Feeder>(*cut);
     whole_feeder = std::make_unique<Feeder>(*whole);
   }
-  compare(picture(*whole, views), picture(*cut, views));
+  compare(picture(*whole, views, " ORDER BY ALL"), picture(*cut, views, " ORDER BY ALL"));
 }
 
 }  // namespace
