@@ -44,7 +44,10 @@ class Collected final : public Accumulator {
   }
 
   bool needs_initialize() const override { return running_ != nullptr; }
-  void initialize(char* const* groups, uint32_t count) override { running().initialize(groups, count); }
+  // Also called for others of the group's aggregates that need it.
+  void initialize(char* const* groups, uint32_t count) override {
+    if (running_) running().initialize(groups, count);
+  }
   bool mergeable() const override { return !running_; }
   bool holds_memory() const override { return true; }
   bool holds_foreign_memory() const override { return running_ != nullptr; }
