@@ -91,11 +91,6 @@ class Translation {
       return expr::column_ref(static_cast<uint32_t>(e.Cast<duckdb::BoundReferenceExpression>().index), node->type);
     }
     if (e.IsFoldable()) return fold(e);
-    if (e.GetExpressionClass() == duckdb::ExpressionClass::BOUND_FUNCTION &&
-        e.Cast<duckdb::BoundFunctionExpression>().function.name == "normalized_interval") {
-      return (*this)(
-          *e.Cast<duckdb::BoundFunctionExpression>().children[0]);  // our comparisons normalize by themselves
-    }
     duckdb::ExpressionIterator::EnumerateChildren(
         e, [&](const Expression& child) { node->args.push_back((*this)(child)); });
     node->kind = ExprKind::kCall;

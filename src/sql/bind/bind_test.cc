@@ -83,6 +83,7 @@ std::shared_ptr<Object> object(ObjectKind kind, const std::string& name,
     made->time_offset_us.push_back(offset == time.end() ? std::nullopt : std::optional<int64_t>(offset->second));
   }
   made->append_only = append_only;
+  made->settles = kind == ObjectKind::kSource;
   made->primary_key = key;
   made->holds_content = kind == ObjectKind::kTable || kind == ObjectKind::kView;
   return made;
