@@ -61,7 +61,7 @@ class StatePool {
   size_t held_bytes() const { return held_bytes_; }
 
  private:
-  static constexpr size_t kChunkBytesMin = 4096, kChunkBytesMax = kHugePageBytes;
+  static constexpr size_t kChunkBytesMin = 4096, kChunkBytesMax = size_t{1} << 20;
   static unsigned class_of(size_t bytes) { return bytes <= 16 ? 4 : static_cast<unsigned>(std::bit_width(bytes - 1)); }
   void* allocate_slow(size_t rounded);
 
