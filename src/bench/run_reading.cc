@@ -12,8 +12,9 @@ namespace laminar::bench {
 namespace {
 
 constexpr ArgumentSpec kArguments[] = {
-    {"rows", "N", "rows of the view (10M)"},
+    {"rows", "N", "rows pushed to fill the view, some two thirds of them get there (10M)"},
     {"percent", "P", "load, of the peak (90)"},
+    {"threads", "N", "threads of the reader's queries (1)"},
     {"seconds", "S", "time under load, without readers and again with one (5)"},
 };
 constexpr uint64_t kKeys = 100'000;
@@ -23,10 +24,12 @@ Status read_beside(const Arguments& arguments) {
   ASSIGN_OR_RETURN(const uint64_t rows, arguments.number("rows", 10'000'000, 100'000, 1'000'000'000));
   ASSIGN_OR_RETURN(const uint64_t percent, arguments.number("percent", 90, 1, 100));
   ASSIGN_OR_RETURN(const uint64_t seconds, arguments.number("seconds", 5, 1, 3600));
+  ASSIGN_OR_RETURN(const uint64_t threads, arguments.number("threads", 1, 1, 1024));
   Progress progress;
   progress.show("making rows");
-  KeyedLoad load(rows, rows, kWindowUs / static_cast<int64_t>(kKeys));  // a key of its own for each row: as many groups
+  KeyedLoad load(rows, kKeys, kWindowUs / static_cast<int64_t>(kKeys));  // as many rows in a window as there are keys
   ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::open());
+  RETURN_IF_ERROR(database->execute("SET threads = " + std::to_string(threads)));
   RETURN_IF_ERROR(database->execute(KeyedLoad::source_sql() +
                                     "CREATE MATERIALIZED VIEW m AS SELECT k, window_start, count(*) AS n, sum(v) AS volume"
                                     " FROM s GROUP BY k, TUMBLE(ts, INTERVAL '10 seconds');"));
@@ -38,7 +41,9 @@ Status read_beside(const Arguments& arguments) {
   const double rate = peak * static_cast<double>(percent) / 100;
   const double step_us = static_cast<double>(kWindowUs) / rate;  // a window a second
   int64_t first_time_us = KeyedLoad::kFirstTimeUs + static_cast<int64_t>(rows) * (kWindowUs / static_cast<int64_t>(kKeys));
-  std::printf("view of %llu rows, filled at %.1f M rows/s; load of %llu %% of that\n", static_cast<unsigned long long>(rows), peak / 1e6,
+  ASSIGN_OR_RETURN(auto counted, database->query("SELECT count(*) FROM m"));
+  RETURN_IF_ERROR(counted->next().status());
+  std::printf("view of %llu rows, filled at %.1f M rows/s; load of %llu %% of that\n", static_cast<unsigned long long>(counted->int64(0)), peak / 1e6,
               static_cast<unsigned long long>(percent));
   for (const bool reading : {false, true}) {
     progress.show(reading ? "load and reads" : "load");
