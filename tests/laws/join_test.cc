@@ -1,7 +1,7 @@
 // Laws of joins at scale: memory flat over a simulated day, one change that meets very many rows, one side ahead of the
 // other, and money that transfers move and never make.
 //
-// LAMINAR_JOIN_ROWS=10000000 runs the fan-out and the transfers at full size.
+// LAMINAR_JOIN_ROWS sets the rows of the fan-outs and of the transfers.
 #include <gtest/gtest.h>
 
 #include <sys/resource.h>
@@ -23,7 +23,7 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000;
 
-int64_t full_size(int64_t otherwise) {
+int64_t given_rows(int64_t otherwise) {
   const char* rows = std::getenv("LAMINAR_JOIN_ROWS");
   return rows ? std::atoll(rows) : test_share(otherwise);
 }
@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(All, BoundedJoin, testing::Values(
 
 // One row of a table that meets every row of a view: the changes come out piece by piece and are held by nobody.
 TEST(Join, OneChangeMeetsVeryManyRows) {
-  const int64_t facts = full_size(300'000);
+  const int64_t facts = given_rows(10'000'000);
   auto database = Database::open().take();
   run(*database,
       "CREATE SOURCE fact_rows (d BIGINT, v BIGINT) WITH (connector = 'memory');"
@@ -156,7 +156,7 @@ TEST(Join, OneChangeMeetsVeryManyRows) {
 
 // Such a change is stopped half-way: all is as before, and the next one runs whole.
 TEST(Join, OneChangeOfVeryManyIsStopped) {
-  const int64_t facts = full_size(300'000);
+  const int64_t facts = given_rows(300'000);
   auto database = Database::open().take();
   run(*database,
       "CREATE SOURCE fact_rows (d BIGINT, v BIGINT) WITH (connector = 'memory');"
@@ -234,7 +234,7 @@ TEST(Join, OneSideMinutesAhead) {
 
 // Internal consistency: the balances of all accounts add up to nothing at every tick.
 TEST(Join, TransfersMakeNoMoney) {
-  const int64_t transfers = full_size(100'000);
+  const int64_t transfers = given_rows(10'000'000);
   auto database = Database::open().take();
   run(*database,
       "CREATE SOURCE transfers (from_account BIGINT, to_account BIGINT, amount BIGINT) WITH (connector = 'memory');"
