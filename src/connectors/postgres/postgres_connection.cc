@@ -139,8 +139,8 @@ Status PostgresConnection::open(const PostgresAddress& address) {
   add("sslmode", address.sslmode);
   const std::string options = "-c datestyle=ISO -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex -c intervalstyle=postgres";
   add("options", options);
-  add("client_encoding", "UTF8");
-  const std::string application = "laminar";
+  const std::string encoding = "UTF8", application = "laminar";  // add() keeps pointers
+  add("client_encoding", encoding);
   add("fallback_application_name", application);
   names.push_back(nullptr);
   values.push_back(nullptr);
