@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "bench/arguments.h"
 #include "bench/commands.h"
+#include "bench/keyed_load.h"
 #include "laminar/laminar.h"
 
 namespace laminar::bench {
@@ -24,12 +25,10 @@ constexpr ArgumentSpec kArguments[] = {
     {"json", "", "one JSON object instead of lines"},
 };
 
-constexpr int64_t kFirstTimeUs = 1'767'225'600'000'000;  // 2026-01-01
-constexpr const char* kSetup =
-    "SET checkpoint_interval = '0 seconds';\n"
-    "CREATE SOURCE s (k BIGINT NOT NULL, v BIGINT NOT NULL, ts TIMESTAMP NOT NULL, WATERMARK FOR ts AS ts - INTERVAL '1 second')"
-    " WITH (connector = 'memory');\n"
-    "CREATE MATERIALIZED VIEW m AS SELECT k, count(*) AS c, sum(v) AS total, min(v) AS least, max(v) AS most FROM s GROUP BY k;";
+std::string setup_sql() {
+  return "SET checkpoint_interval = '0 seconds';\n" + KeyedLoad::source_sql() +
+         "CREATE MATERIALIZED VIEW m AS SELECT k, count(*) AS c, sum(v) AS total, min(v) AS least, max(v) AS most FROM s GROUP BY k;";
+}
 
 struct Phase {
   double rows_per_second = 0;
@@ -63,7 +62,7 @@ Result<Phase> run_phase(Database& database, const Load& load) {
       random ^= random << 13;
       random ^= random >> 7;
       random ^= random << 17;
-      appender->add(static_cast<int64_t>((part + random % load.hot_keys) % load.keys)).add(static_cast<int64_t>(rows)).add(kFirstTimeUs);
+      appender->add(static_cast<int64_t>((part + random % load.hot_keys) % load.keys)).add(static_cast<int64_t>(rows)).add(KeyedLoad::kFirstTimeUs);
       RETURN_IF_ERROR(appender->end_row());
     }
     const int64_t tick_ns = monotonic_ns();
@@ -95,11 +94,11 @@ Status measure(const Arguments& arguments, const std::string& folder, Measured& 
   load.hot_keys = std::max<uint64_t>(1, load.keys * share / 100);
   const std::string path = folder + "/db";
   ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::open(path));
-  RETURN_IF_ERROR(database->execute(kSetup));
+  RETURN_IF_ERROR(database->execute(setup_sql()));
   {
     ASSIGN_OR_RETURN(const std::unique_ptr<Appender> appender, database->appender("s"));
     for (uint64_t k = 0; k < load.keys; ++k) {
-      appender->add(static_cast<int64_t>(k)).add(static_cast<int64_t>(k)).add(kFirstTimeUs);
+      appender->add(static_cast<int64_t>(k)).add(static_cast<int64_t>(k)).add(KeyedLoad::kFirstTimeUs);
       RETURN_IF_ERROR(appender->end_row());
       if ((k + 1) % 16'384 == 0) RETURN_IF_ERROR(appender->flush());
     }

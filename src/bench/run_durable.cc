@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "bench/arguments.h"
 #include "bench/commands.h"
+#include "bench/keyed_load.h"
 #include "io/system_disk.h"
 #include "laminar/laminar.h"
 #include "stream/runtime/histogram.h"
@@ -27,11 +28,10 @@ constexpr ArgumentSpec kArguments[] = {
     {"json", "", "one JSON object per backend instead of lines"},
 };
 
-constexpr int64_t kFirstTimeUs = 1'767'225'600'000'000;  // 2026-01-01
-constexpr const char* kSetup =
-    "CREATE SOURCE s (k BIGINT NOT NULL, v BIGINT NOT NULL, ts TIMESTAMP NOT NULL, WATERMARK FOR ts AS ts - INTERVAL '1 second')"
-    " WITH (connector = 'memory');\n"
-    "CREATE MATERIALIZED VIEW m AS SELECT k, count(*) AS c, sum(v) AS total FROM s GROUP BY k;";
+std::string setup_sql() {
+  return KeyedLoad::source_sql() +
+         "CREATE MATERIALIZED VIEW m AS SELECT k, count(*) AS c, sum(v) AS total FROM s GROUP BY k;";
+}
 
 struct Measured {
   double durable_per_s = 0, bare_per_s = 0, ratio = 0;  // medians; a write is a commit of several rows
@@ -62,7 +62,7 @@ Result<LogFigures> log_figures(Database& database) {
 }
 
 Status append_row(Appender& appender, int64_t key) {
-  appender.add(key).add(int64_t{0}).add(kFirstTimeUs);
+  appender.add(key).add(int64_t{0}).add(KeyedLoad::kFirstTimeUs);
   RETURN_IF_ERROR(appender.end_row());
   return appender.flush();
 }
@@ -131,7 +131,7 @@ Status measure(const Arguments& arguments, io::LogBackend backend, const std::st
   ASSIGN_OR_RETURN(const uint64_t rows, arguments.number("rows", 500, 10, 10'000'000));
   const std::string name(io::to_text(backend));
   ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::open(io::join_path(folder, name)));
-  RETURN_IF_ERROR(database->execute(kSetup));
+  RETURN_IF_ERROR(database->execute(setup_sql()));
   RETURN_IF_ERROR(database->execute("SET io_backend = '" + name + "'; SET durability = 'sync'"));
   ASSIGN_OR_RETURN(const std::unique_ptr<Bare> bare, Bare::open(backend, io::join_path(folder, name + ".bare")));
   RETURN_IF_ERROR(append_by_all(*database, writers, 5).status());

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "bench/arguments.h"
 #include "bench/commands.h"
+#include "bench/keyed_load.h"
 #include "laminar/laminar.h"
 
 namespace laminar::bench {
@@ -17,11 +18,10 @@ constexpr ArgumentSpec kArguments[] = {
     {"json", "", "one JSON object instead of lines"},
 };
 
-constexpr int64_t kFirstTimeUs = 1'767'225'600'000'000;  // 2026-01-01
-constexpr const char* kSetup =
-    "CREATE SOURCE s (k BIGINT NOT NULL, v BIGINT NOT NULL, ts TIMESTAMP NOT NULL, WATERMARK FOR ts AS ts - INTERVAL '1 second')"
-    " WITH (connector = 'memory');\n"
-    "CREATE MATERIALIZED VIEW m AS SELECT k, count(*) AS c, sum(v) AS total FROM s GROUP BY k;";
+std::string setup_sql() {
+  return KeyedLoad::source_sql() +
+         "CREATE MATERIALIZED VIEW m AS SELECT k, count(*) AS c, sum(v) AS total FROM s GROUP BY k;";
+}
 
 struct Measured {
   double append_s = 0, replay_s = 0, checkpoint_s = 0, restore_s = 0, copy_s = 0;
@@ -52,7 +52,7 @@ Status fill(Database& database, uint64_t rows, uint64_t keys) {
   constexpr uint64_t kFlushRows = 16 * 1024;
   for (uint64_t row = 0; row < rows; ++row) {
     appender->add(static_cast<int64_t>(row * 2654435761u % 4294967296u % keys)).add(static_cast<int64_t>(row));
-    appender->add(kFirstTimeUs + static_cast<int64_t>(row));
+    appender->add(KeyedLoad::kFirstTimeUs + static_cast<int64_t>(row));
     RETURN_IF_ERROR(appender->end_row());
     if ((row + 1) % kFlushRows == 0) RETURN_IF_ERROR(appender->flush());
   }
@@ -66,7 +66,7 @@ Status measure(const Arguments& arguments, const std::string& folder, Measured& 
   std::string total;
   {
     ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::open(path));
-    RETURN_IF_ERROR(database->execute(kSetup));
+    RETURN_IF_ERROR(database->execute(setup_sql()));
     const int64_t begin_ns = monotonic_ns();
     RETURN_IF_ERROR(fill(*database, rows, keys));
     m.append_s = seconds_since(begin_ns);
