@@ -96,10 +96,11 @@ class ColumnListParser {
     return false;
   }
 
-  Status read_type(SourceColumn& column) {
-    column.type_offset = cursor_.offset();
-    int64_t end = column.type_offset;
-    while (!at_end_of_type()) {
+  // Takes tokens, brackets whole, until at_end() says so; the offset behind the last one.
+  template <class AtEnd>
+  Result<int64_t> skip_until(const AtEnd& at_end) {
+    int64_t end = cursor_.offset();
+    while (!at_end()) {
       end = cursor_.peek().end;
       if (!cursor_.accept_symbol("(")) {
         cursor_.take();
@@ -109,6 +110,12 @@ class ColumnListParser {
       end = cursor_.peek().end;
       cursor_.take();
     }
+    return end;
+  }
+
+  Status read_type(SourceColumn& column) {
+    column.type_offset = cursor_.offset();
+    ASSIGN_OR_RETURN(const int64_t end, skip_until([this] { return at_end_of_type(); }));
     column.type_text = std::string(cursor_.script().substr(column.type_offset, end - column.type_offset));
     if (column.type_text.empty()) return {};
     return check_column_type(column.type_text, column.type_offset);
@@ -192,17 +199,7 @@ class ColumnListParser {
   // To the comma or bracket that ends the clause.
   Status read_condition(WatermarkClause& watermark) {
     watermark.when_offset = cursor_.offset();
-    int64_t end = watermark.when_offset;
-    while (!cursor_.at_end() && !cursor_.is_symbol(",") && !cursor_.is_symbol(")")) {
-      end = cursor_.peek().end;
-      if (!cursor_.accept_symbol("(")) {
-        cursor_.take();
-        continue;
-      }
-      if (!cursor_.skip_to_closing()) return cursor_.unexpected(")");
-      end = cursor_.peek().end;
-      cursor_.take();
-    }
+    ASSIGN_OR_RETURN(const int64_t end, skip_until([this] { return cursor_.at_end() || cursor_.is_symbol(",") || cursor_.is_symbol(")"); }));
     if (end == watermark.when_offset) return cursor_.unexpected("a condition");
     watermark.when_text.assign(watermark.when_offset, ' ');
     watermark.when_text += cursor_.script().substr(watermark.when_offset, end - watermark.when_offset);
