@@ -126,11 +126,13 @@ Status measure(const Arguments& arguments, const std::string& folder, Measured& 
   namespace fs = std::filesystem;
   std::vector<fs::path> folders;
   for (const auto& entry : fs::directory_iterator(path + "/checkpoint")) {
-    if (entry.path().filename() != "live") folders.push_back(entry.path());
+    // One that is being written ends in .new, and may be renamed meanwhile.
+    if (entry.path().filename() != "live" && entry.path().extension() != ".new") folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());
   for (const fs::path& one : folders) {
-    for (const auto& file : fs::directory_iterator(one)) {
+    std::error_code gone;  // retention may take an old one away
+    for (const auto& file : fs::directory_iterator(one, gone)) {
       if (file.path().extension() != ".sst" || !seen.emplace(file.path().filename(), 0).second) continue;
       if (std::strtoull(one.filename().c_str(), nullptr, 10) > first) m.new_file_bytes += file.file_size();
     }
