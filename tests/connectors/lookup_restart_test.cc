@@ -11,6 +11,7 @@
 #include "postgres_server.h"
 #include "process.h"
 #include "redis_server.h"
+#include "test_engine.h"
 
 namespace laminar {
 namespace {
@@ -59,31 +60,12 @@ class Folder {
     const Status status = database_->execute(sql);
     EXPECT_TRUE(status.ok()) << sql << "\n" << status.error().code_text() << " " << status.text();
   }
-  std::string rows(const std::string& sql) {
-    std::string text;
-    const Status status = database_->connect()->execute(sql, [&](Rows& result, std::string_view) -> Status {
-      for (;;) {
-        auto more = result.next();
-        if (!more.ok()) return more.status();
-        if (!*more) return {};
-        for (size_t c = 0; c < result.columns().size(); ++c) text += (c ? "|" : "") + (result.is_null(c) ? "NULL" : result.text(c));
-        text += ";";
-      }
-    });
-    return status.ok() ? text : status.error().code_text() + ": " + status.text();
-  }
+  std::string rows(const std::string& sql) { return testing::rows_text(*database_, sql); }
   void drain() {
     const Status status = database_->drain();
     EXPECT_TRUE(status.ok()) << status.text();
   }
-  bool until(const std::function<bool()>& holds) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!holds()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      testing::pause();
-    }
-    return true;
-  }
+  bool until(const std::function<bool()>& holds) { return testing::until(holds); }
   void feed(int first, int last, int keys) {
     ok("INSERT INTO s SELECT i % " + std::to_string(keys) + ", i FROM range(" + std::to_string(first) + ", " + std::to_string(last + 1) + ") r(i)");
   }

@@ -17,6 +17,31 @@ namespace laminar::testing {
 
 inline constexpr int64_t kSecond = 1'000'000;
 
+// The rows of a query, "|" between columns and ";" behind each row; or the error.
+inline std::string rows_text(Database& database, const std::string& sql) {
+  std::string text;
+  const Status status = database.connect()->execute(sql, [&](Rows& result, std::string_view) -> Status {
+    for (;;) {
+      auto more = result.next();
+      if (!more.ok()) return more.status();
+      if (!*more) return {};
+      for (size_t c = 0; c < result.columns().size(); ++c) text += (c ? "|" : "") + (result.is_null(c) ? "NULL" : result.text(c));
+      text += ";";
+    }
+  });
+  return status.ok() ? text : status.error().code_text() + ": " + status.text();
+}
+
+// Until it holds; false after a minute. What a server does is waited for, never slept over.
+inline bool until(const std::function<bool()>& holds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    pause();
+  }
+  return true;
+}
+
 class Engine {
  public:
   // In memory with a source s (k, n), or in a folder as that is.
@@ -49,19 +74,7 @@ class Engine {
     const Status status = database_->advance_clock(us);
     EXPECT_TRUE(status.ok()) << status.text();
   }
-  std::string rows(const std::string& sql) {
-    std::string text;
-    const Status status = database_->connect()->execute(sql, [&](Rows& result, std::string_view) -> Status {
-      for (;;) {
-        auto more = result.next();
-        if (!more.ok()) return more.status();
-        if (!*more) return {};
-        for (size_t c = 0; c < result.columns().size(); ++c) text += (c ? "|" : "") + (result.is_null(c) ? "NULL" : result.text(c));
-        text += ";";
-      }
-    });
-    return status.ok() ? text : status.error().code_text() + ": " + status.text();
-  }
+  std::string rows(const std::string& sql) { return rows_text(*database_, sql); }
   double metric(const std::string& name) {
     double value = 0;
     for (const Metric& metric : database_->metrics()) {
@@ -69,15 +82,7 @@ class Engine {
     }
     return value;
   }
-  // Until it holds; false after a minute. What a server does is waited for, never slept over.
-  bool until(const std::function<bool()>& holds) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!holds()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      testing::pause();
-    }
-    return true;
-  }
+  bool until(const std::function<bool()>& holds) { return testing::until(holds); }
   // Rows n = first..last with key n % keys (negative: a NULL key), one INSERT.
   void feed(int first, int last, int keys) {
     ok("INSERT INTO s SELECT i % " + std::to_string(keys) + ", i FROM range(" + std::to_string(first) + ", " + std::to_string(last + 1) + ") r(i)");
